@@ -1,0 +1,171 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import * as native from '../native/index.ts';
+import { converse, type Conversation } from './conversation.ts';
+import { connectTo, tryOwn, versionsIn, type Directory } from './directory.ts';
+import type { Environment } from './environment.ts';
+import { BatonError, codeOf } from './errors.ts';
+import { OLDEST_PROTOCOL, PROTOCOL, type SocketDescription } from './messages.ts';
+import type { Negotiated } from './negotiation.ts';
+import type { ProgressEvent } from './progress.ts';
+
+/** A wait for a predecessor's next word, in milliseconds; it answers at once unless it hangs. */
+export const ANSWER_MS = 10_000;
+const RETRY_MS = 50;
+/** A predecessor that is busy with another successor may only not have noticed its death yet. */
+const BUSY_MS = 5_000;
+
+/** What a predecessor gave; the descriptors are this process's. */
+export interface Inheritance {
+  /** By name. */
+  sockets: Map<string, { description: SocketDescription; descriptor: number }>;
+  states: Map<string, Buffer>;
+}
+
+/** How this process comes to serve: as the one that owns the sidecar, or after the one that serves now. */
+export type Place =
+  | { kind: 'owner'; lock: number }
+  | { kind: 'successor'; predecessor: string; conversation: Conversation; connectedAt: number };
+
+/** What {@link findPlace} works with. */
+export interface Seeker {
+  identity: Negotiated;
+  directory: Directory;
+  environment: Environment;
+  progress: (event: ProgressEvent) => void;
+  signal: AbortSignal | undefined;
+  /** Milliseconds to wait, at most, for an owner that neither answers nor dies. */
+  timeoutMs: number;
+}
+
+/**
+ * Finds out whether this process owns the sidecar or succeeds another. It never waits for a socket to appear: either the
+ * owner answers, or it is dead and its lock is free. What a predecessor offers is put into `inheritance`, where it stays
+ * if the predecessor dies: then the lock becomes free, and the sockets are served on without a gap.
+ *
+ * @throws BatonError `ERR_BATON_VERSION_IN_USE`, `ERR_BATON_OWNER` (the owner does not answer), or what the predecessor
+ *   refused with.
+ */
+export async function findPlace(seeker: Seeker, inheritance: Inheritance): Promise<Place> {
+  const started = performance.now();
+  for (;;) {
+    seeker.signal?.throwIfAborted();
+    const peer = dial(seeker);
+    if (peer) {
+      const place = await inherit(seeker, peer, inheritance, performance.now() - started < BUSY_MS);
+      if (place) return place;
+    } else {
+      const lock = tryOwn(seeker.directory);
+      if (lock !== undefined) return { kind: 'owner', lock };
+    }
+    if (performance.now() - started > seeker.timeoutMs) throw silentOwner(seeker);
+    await delay(RETRY_MS, undefined, seeker.signal ? { signal: seeker.signal } : {});
+  }
+}
+
+const silentOwner = ({ directory, timeoutMs }: Seeker): BatonError =>
+  new BatonError(
+    'ERR_BATON_OWNER',
+    `a process owns ${directory.path}/owner, and none answered in ${timeoutMs} ms. Look for one that hangs, and end it.`,
+    { facts: { directory: directory.path, timeoutMs } },
+  );
+
+function dial({ identity, directory }: Seeker): { socket: number; version: string } | undefined {
+  const named = identity.role === 'successor' && identity.alternative !== undefined ? [identity.alternative] : [];
+  // A stale process never takes over: it waits until its successor is dead.
+  const others = identity.role === 'stale' ? [] : versionsIn(directory);
+  for (const version of new Set([...named, ...others])) {
+    const socket = connectTo(directory, version);
+    if (socket === undefined) continue;
+    if (version !== identity.version) return { socket, version };
+    native.close(socket);
+    throw new BatonError(
+      'ERR_BATON_VERSION_IN_USE',
+      `version ${version} is served by a process already. Give this one a higher SIDECARSET_VERSION, and ` +
+        `SIDECARSET_VERSION_ALT=${version}, to take over from it.`,
+      { facts: { version } },
+    );
+  }
+  return undefined;
+}
+
+/** Shakes hands and takes what is offered; `undefined` = the predecessor went away or is busy: look again. */
+async function inherit(
+  seeker: Seeker,
+  { socket, version }: { socket: number; version: string },
+  inheritance: Inheritance,
+  patient: boolean,
+): Promise<Place | undefined> {
+  const { identity, environment, signal } = seeker;
+  const connectedAt = performance.now();
+  const conversation = converse(socket, identity);
+  try {
+    checkUser(conversation.channel.peer.uid, seeker);
+    const { open, limit } = environment.descriptors();
+    conversation.channel.send({
+      type: 'hello',
+      protocol: PROTOCOL,
+      version: identity.version,
+      nofile: limit,
+      openFds: open,
+    });
+    await takeOffer(conversation, inheritance, signal);
+    return { kind: 'successor', predecessor: version, conversation, connectedAt };
+  } catch (error) {
+    conversation.channel.close();
+    if (codeOf(error) === 'ERR_BATON_DISCONNECTED' || (patient && codeOf(error) === 'ERR_BATON_BUSY')) return undefined;
+    throw error;
+  }
+}
+
+async function takeOffer(
+  conversation: Conversation,
+  inheritance: Inheritance,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const wait = { timeoutMs: ANSWER_MS, signal };
+  let states = 0;
+  let seen = 0;
+  for (let total = 1; seen < total; ) {
+    const { message, descriptors } = await conversation.next(['offer'], wait);
+    if (message.type !== 'offer') continue;
+    const wrong =
+      message.protocol < OLDEST_PROTOCOL || message.protocol > PROTOCOL
+        ? new BatonError('ERR_BATON_PROTOCOL', `the other version speaks protocol ${message.protocol}, this one ${PROTOCOL}`)
+        : message.sockets.length !== descriptors.length
+          ? new BatonError('ERR_BATON_MESSAGE', `${message.sockets.length} sockets were offered with ${descriptors.length} descriptors`)
+          : undefined;
+    for (const [index, description] of message.sockets.entries()) {
+      const descriptor = descriptors[index];
+      if (descriptor === undefined) break;
+      // A second offer, after a broken line, brings copies of what is here already.
+      if (wrong || inheritance.sockets.has(description.name)) native.close(descriptor);
+      else inheritance.sockets.set(description.name, { description, descriptor });
+    }
+    if (wrong) {
+      for (const surplus of descriptors.slice(message.sockets.length)) native.close(surplus);
+      throw wrong;
+    }
+    seen += message.sockets.length;
+    ({ total, states } = message);
+    if (message.sockets.length === 0) break;
+  }
+  for (; states > 0; states -= 1) {
+    const { message } = await conversation.next(['state'], wait);
+    if (message.type === 'state') inheritance.states.set(message.key, Buffer.from(message.bytes, 'base64'));
+  }
+}
+
+/** Refuses other users in the fallback folder, and reports them elsewhere: the mount is the border there. */
+export function checkUser(
+  user: number,
+  { directory, environment, progress }: Pick<Seeker, 'directory' | 'environment' | 'progress'>,
+): void {
+  if (user === environment.uid || user === 0) return;
+  if (!directory.sameUserOnly) {
+    progress({ type: 'otherUser', user });
+    return;
+  }
+  throw new BatonError('ERR_BATON_PEER', `the other process runs as user ${user}, this one as ${environment.uid}`, {
+    facts: { peer: user, own: environment.uid },
+  });
+}

@@ -1,0 +1,78 @@
+import type { Server as HttpServer } from 'node:http';
+import type { Server, Socket } from 'node:net';
+
+/*
+ * Everything of the SDK that depends on what Node does not document. Each function answers `undefined` or does nothing
+ * where the shape is another; the caller then drains instead of moving. Seen the same in Node 20, 22, 24 and 26.
+ */
+
+const isObject = (value: unknown): value is Record<PropertyKey, unknown> => typeof value === 'object' && value !== null;
+
+const bySymbol = (object: object, description: string): unknown => {
+  const symbol = Object.getOwnPropertySymbols(object).find((own) => own.description === description);
+  return symbol && (object as Record<symbol, unknown>)[symbol];
+};
+
+interface ConnectionsList {
+  idle(): { socket?: Socket | null }[];
+}
+
+const connectionsOf = (server: HttpServer): ConnectionsList | undefined => {
+  const list = bySymbol(server, 'http.server.connections');
+  return isObject(list) && typeof list['idle'] === 'function' ? (list as unknown as ConnectionsList) : undefined;
+};
+
+/** Whether {@link idleSockets} and {@link descriptorOf} can be relied on; the server must have listened already. */
+export const canMove = (server: HttpServer): boolean => {
+  try {
+    return Array.isArray(connectionsOf(server)?.idle());
+  } catch {
+    return false;
+  }
+};
+
+/**
+ * The sockets on which the server neither reads a request nor owes an answer. Its own list knows of a half-read head
+ * and of an unfinished body; the pending answer is looked up beside it, as `closeIdleConnections` does.
+ */
+export function idleSockets(server: HttpServer): Socket[] {
+  const sockets: Socket[] = [];
+  for (const { socket } of connectionsOf(server)?.idle() ?? []) {
+    if (socket && !(socket as { _httpMessage?: unknown })._httpMessage && isQuiet(socket)) sockets.push(socket);
+  }
+  return sockets;
+}
+
+/** Nothing read that was not taken, nothing written that is not sent, neither side closed. */
+export const isQuiet = (socket: Socket): boolean =>
+  !socket.destroyed && socket.readable && socket.writable && socket.readableLength === 0 && socket.writableLength === 0;
+
+/** The number behind a connected socket; still the socket's own. */
+export function descriptorOf(socket: Socket): number | undefined {
+  const handle = (socket as { _handle?: unknown })._handle;
+  const descriptor = isObject(handle) ? handle['fd'] : undefined;
+  return typeof descriptor === 'number' && descriptor >= 0 ? descriptor : undefined;
+}
+
+/** Milliseconds until the socket's idle time-out fires; `undefined` without one. */
+export function idleLeft(socket: Socket): number | undefined {
+  const limit = socket.timeout;
+  if (limit === undefined || limit <= 0) return undefined;
+  const timer = bySymbol(socket, 'timeout');
+  const probe = setTimeout(() => undefined, 1) as unknown as { _idleStart?: unknown };
+  const now = probe._idleStart;
+  clearTimeout(probe as unknown as NodeJS.Timeout);
+  const start = isObject(timer) ? timer['_idleStart'] : undefined;
+  return typeof now === 'number' && typeof start === 'number' ? Math.max(0, limit - (now - start)) : limit;
+}
+
+/**
+ * Makes a server count a socket that it did not accept itself, so that `close()` waits for it and `getConnections()` is
+ * right. `emit('connection')` alone does not.
+ */
+export function countAsAccepted(server: Server, socket: Socket): void {
+  const counted = server as unknown as { _connections?: unknown };
+  if (typeof counted._connections !== 'number' || !('_server' in socket)) return;
+  counted._connections += 1;
+  Object.assign(socket, { server, _server: server });
+}

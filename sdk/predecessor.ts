@@ -1,0 +1,271 @@
+import * as native from '../native/index.ts';
+import { openChannel, type Channel } from './channel.ts';
+import { connectionsOf, startServers, type Core } from './core.ts';
+import { listenForSuccessors } from './directory.ts';
+import { drain, type Drain } from './drain.ts';
+import { BatonError, summary } from './errors.ts';
+import { MAX_DESCRIPTORS, type Frame } from './frames.ts';
+import { ANSWER_MS, checkUser } from './inheritance.ts';
+import { OLDEST_PROTOCOL, PROTOCOL, type Message } from './messages.ts';
+import { receiveConnection } from './receiving.ts';
+import { accepts, advance, type Command, type Phase, type SessionEvent } from './session.ts';
+
+/** A successor may take this long, in milliseconds, from the offer until it is ready. */
+const READY_MS = 300_000;
+/** Processes that have connected and not yet said who they are, at most. */
+const MAX_STRANGERS = 16;
+/** Descriptors that a process needs beside its sockets and connections. */
+const SPARE_DESCRIPTORS = 32;
+
+/** This process as the one that hands over. */
+export interface Predecessor {
+  /** Whether this process accepts connections itself. */
+  accepting(): boolean;
+  /** Whether it has handed over and nothing is left here. */
+  drained(): boolean;
+  /** Hears no successor any more. Sessions end; the successor goes on alone. */
+  close(): void;
+}
+
+interface Session {
+  phase: Phase;
+  channel: Channel;
+  version: string;
+  /** The sockets that the successor serves. */
+  names: string[];
+  draining: Drain | undefined;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** Listens at `<version>.sock` and hands over to whoever comes and is fit; refuses the rest with a code. */
+export function awaitSuccessors(core: Core): Predecessor {
+  const { identity, keeper, progress, servers } = core;
+  const sessions = new Set<Session>();
+  let current: Session | undefined;
+  let closing = false;
+
+  const refuse = (session: Session, error: { code: string; message: string }): void => {
+    progress({ type: 'refused', ...error });
+    session.channel.send({ type: 'refuse', ...error });
+    session.channel.close();
+    forget(session);
+  };
+
+  const forget = (session: Session): void => {
+    clearTimeout(session.timer);
+    sessions.delete(session);
+    if (current === session) current = undefined;
+  };
+
+  const offer = (session: Session): void => {
+    current = session;
+    const list = [...servers.values()];
+    const states = [...core.states];
+    for (let start = 0; start === 0 || start < list.length; start += MAX_DESCRIPTORS) {
+      const part = list.slice(start, start + MAX_DESCRIPTORS);
+      session.channel.send(
+        {
+          type: 'offer',
+          protocol: PROTOCOL,
+          version: identity.version,
+          sockets: part.map(({ description }) => description),
+          total: list.length,
+          states: states.length,
+        },
+        part.map(({ descriptor }) => descriptor),
+      );
+    }
+    for (const [key, bytes] of states) session.channel.send({ type: 'state', key, bytes: bytes.toString('base64') });
+    session.timer = setTimeout(() => {
+      step(session, 'unexpected', {
+        code: 'ERR_BATON_TIMEOUT',
+        message: `version ${session.version} was not ready ${READY_MS} ms after the offer`,
+      });
+    }, READY_MS);
+    progress({ type: 'offered', version: session.version, sockets: list.map(({ description }) => description.name) });
+  };
+
+  const handOver = (session: Session): void => {
+    current = session;
+    clearTimeout(session.timer);
+    const leaving = session.names.flatMap((name) => servers.get(name) ?? []);
+    for (const server of leaving) server.stop();
+    session.channel.send({ type: 'stopped' }, core.lock === undefined ? [] : [core.lock]);
+    progress({ type: 'ready', version: session.version });
+    keeper.update({ phase: 'draining' });
+    session.draining = drain(leaving, session.channel, {
+      timeoutMs: core.drainTimeoutMs,
+      moved(moving) {
+        keeper.count({ moved: keeper.state.counters.moved + 1 });
+        progress({ type: 'moved', name: moving.name, remote: moving.remote });
+      },
+      done(result) {
+        const { finished, cut } = keeper.state.counters;
+        keeper.count({ finished: finished + result.finished, cut: cut + result.cut });
+        session.channel.send({ type: 'drained', ...result });
+        keeper.update({ phase: 'drained', drainedAt: core.environment.now() });
+        progress({ type: 'drained', ...result });
+      },
+    });
+  };
+
+  const takeBack = (session: Session, reason: string): void => {
+    keeper.count({ takenBack: keeper.state.counters.takenBack + 1 });
+    startServers(core, session.names).then(
+      () => {
+        if (current && !accepts(current.phase)) return;
+        keeper.update({ phase: core.leaving ? 'stopping' : 'serving' });
+        progress({ type: 'takenBack', version: session.version, reason });
+      },
+      (error: unknown) => keeper.update({ phase: 'failed', error: summary(error) }),
+    );
+  };
+
+  const step = (session: Session, event: SessionEvent, why: { code: string; message: string }): void => {
+    const { phase, commands } = advance(session.phase, event);
+    session.phase = phase;
+    const act: Record<Command, () => void> = {
+      offer: () => offer(session),
+      'hand-over': () => handOver(session),
+      'take-back'() {
+        session.draining?.stop(event !== 'back');
+        takeBack(session, why.message);
+      },
+      'say-resumed': () => session.channel.send({ type: 'resumed' }),
+      refuse: () => refuse(session, why),
+    };
+    for (const command of commands) act[command]();
+  };
+
+  /** Why this successor cannot be had, if so. */
+  const objection = (hello: Extract<Message, { type: 'hello' }>): BatonError | undefined => {
+    if (hello.protocol < OLDEST_PROTOCOL) {
+      return new BatonError('ERR_BATON_PROTOCOL', `this version speaks protocol ${PROTOCOL}, and none before ${OLDEST_PROTOCOL}`);
+    }
+    if (hello.version === identity.version) {
+      return new BatonError('ERR_BATON_VERSION_IN_USE', `version ${identity.version} is served here already`);
+    }
+    if (core.leaving || closing) return new BatonError('ERR_BATON_NOT_SERVING', 'this process is ending');
+    if (current) {
+      return new BatonError('ERR_BATON_BUSY', `version ${current.version} is taking over already (${current.phase})`);
+    }
+    if (core.predecessor !== undefined) {
+      return new BatonError(
+        'ERR_BATON_BUSY',
+        `version ${core.predecessor} still runs and could take back: end it before the next upgrade`,
+      );
+    }
+    const needed = servers.size + connectionsOf(core) + SPARE_DESCRIPTORS;
+    const { open, limit } = core.environment.descriptors();
+    const room = Math.min(hello.nofile - hello.openFds, limit - open + connectionsOf(core));
+    if (room < needed) {
+      return new BatonError(
+        'ERR_BATON_NO_ROOM',
+        `${needed} descriptors would be needed and there is room for ${room}: raise the limit of open files (nofile)`,
+      );
+    }
+    return undefined;
+  };
+
+  const greet = (session: Session, hello: Extract<Message, { type: 'hello' }>): void => {
+    if (session.phase !== 'greeting') return unexpected(session, hello);
+    clearTimeout(session.timer);
+    session.version = hello.version;
+    const wrong = objection(hello);
+    if (wrong) return step(session, 'unexpected', summary(wrong));
+    session.names = hello.serving ?? [];
+    step(session, hello.serving ? 'hello-serving' : 'hello', { code: '', message: '' });
+  };
+
+  const unexpected = (session: Session, message: Message): void =>
+    step(session, 'unexpected', {
+      code: 'ERR_BATON_MESSAGE',
+      message: `${message.type} is not expected now (${session.phase})`,
+    });
+
+  const hear = (session: Session, frame: Frame): void => {
+    const { message, descriptors } = frame;
+    if (message.type === 'connection' && session.phase === 'returning') {
+      receiveConnection(core, session.channel, frame);
+      return;
+    }
+    for (const descriptor of descriptors) native.close(descriptor);
+    switch (message.type) {
+      case 'ping':
+        break;
+      case 'hello':
+        greet(session, message);
+        break;
+      case 'ready':
+        session.names = message.sockets;
+        step(session, 'ready', { code: 'ERR_BATON_MESSAGE', message: 'ready is not expected now' });
+        break;
+      case 'ack':
+      case 'nack':
+        session.draining?.answer(message);
+        break;
+      case 'back':
+        step(session, 'back', { code: 'ERR_BATON_MESSAGE', message: `version ${session.version} gave back` });
+        break;
+      case 'drained':
+        step(session, 'drained', { code: 'ERR_BATON_MESSAGE', message: 'drained is not expected now' });
+        break;
+      default:
+        unexpected(session, message);
+    }
+  };
+
+  const meet = (socket: number): void => {
+    if ([...sessions].filter(({ phase }) => phase === 'greeting').length >= MAX_STRANGERS) {
+      native.close(socket);
+      return;
+    }
+    const session: Session = {
+      phase: 'greeting',
+      version: '?',
+      names: [],
+      draining: undefined,
+      timer: undefined,
+      channel: openChannel(socket, identity, {
+        frame: (frame) => hear(session, frame),
+        ended(error) {
+          session.draining?.stop(true);
+          forget(session);
+          step(session, 'ended', {
+            code: 'ERR_BATON_DISCONNECTED',
+            message: error ? `version ${session.version}: ${error.message}` : `version ${session.version} is gone`,
+          });
+        },
+      }),
+    };
+    sessions.add(session);
+    session.timer = setTimeout(() => {
+      step(session, 'unexpected', { code: 'ERR_BATON_TIMEOUT', message: `no hello in ${ANSWER_MS} ms` });
+    }, ANSWER_MS);
+    try {
+      checkUser(session.channel.peer.uid, core);
+    } catch (error) {
+      step(session, 'unexpected', summary(error));
+    }
+  };
+
+  const listener = listenForSuccessors(core.directory, identity.version, core.environment.pid);
+  const watcher = native.watch(listener, { readable: true }, () => {
+    for (let socket = native.accept(listener); socket !== undefined; socket = native.accept(listener)) meet(socket);
+  });
+
+  return {
+    accepting: () => !current || accepts(current.phase),
+    drained: () => keeper.state.phase === 'drained',
+    close() {
+      closing = true;
+      watcher.close();
+      native.close(listener);
+      for (const session of [...sessions]) {
+        session.channel.close();
+        session.draining?.stop(true);
+        forget(session);
+      }
+    },
+  };
+}

@@ -1,0 +1,229 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Server, Socket } from 'node:net';
+import * as native from '../native/index.ts';
+import { BatonError } from './errors.ts';
+import { createHeld } from './held.ts';
+import { canMove, countAsAccepted, descriptorOf, idleLeft, idleSockets, isQuiet } from './internals.ts';
+import type { SocketDescription } from './messages.ts';
+import type { Moving } from './moving.ts';
+
+/** How an application lets its plain TCP connections move; both are optional, and without `release` they drain. */
+export interface Consent {
+  /**
+   * Called for each open connection when this process stops accepting. Call `give`, now or later, at a boundary of your
+   * protocol: the connection, with what you had not read yet, then moves on and its socket here is destroyed.
+   * `give` throws `ERR_BATON_UNWRITTEN` while bytes that you wrote are unsent (wait for `drain`).
+   */
+  release?: (socket: Socket, give: (state?: Uint8Array) => void) => void;
+  /** Called for each connection that arrives; the default is the server's `connection` event. */
+  adopt?: (socket: Socket, state: Uint8Array | undefined) => void;
+}
+
+/** Who empties a server; see {@link Served.drain}. */
+export interface DrainListener {
+  changed(): void;
+  left(): void;
+}
+
+/** One server in the SDK's care; its listening descriptor is the SDK's, the server only ever gets copies. */
+export interface Served {
+  readonly description: SocketDescription;
+  readonly descriptor: number;
+  /** Accepts from now on. Rejects with the error of `listen`. */
+  start(): Promise<void>;
+  /** Accepts no more. The socket stays open, so nobody is refused. */
+  stop(): void;
+  /**
+   * From now on connections are to leave: `changed` says when {@link Served.take} may have more, `left` that one ended
+   * here by itself.
+   */
+  drain(listener: DrainListener): void;
+  /** The opposite of {@link Served.drain}. */
+  resume(): void;
+  /** Up to `limit` connections, no longer this server's; their descriptors are the caller's. */
+  take(limit: number): Moving[];
+  /** Makes a connection this server's and takes its descriptor over. */
+  adopt(moving: Moving): void;
+  /** Connections in hand. */
+  count(): number;
+  /** Ends all connections; returns how many there were. */
+  cut(): number;
+  /** Ends everything and closes the listening descriptor. */
+  close(): void;
+}
+
+const addressOf = (host: string | undefined, port: number | undefined): string =>
+  host === undefined ? '' : `${host}:${port ?? 0}`;
+
+/** Takes a server that does not listen yet, and the listening descriptor that it is to serve. */
+export function createServed(
+  server: Server,
+  descriptor: number,
+  description: SocketDescription,
+  consent: Consent,
+): Served {
+  const http = server instanceof HttpServer ? server : undefined;
+  const sockets = new Set<Socket>();
+  const stays = new WeakSet<Socket>();
+  const given: Moving[] = [];
+  let fresh: Socket[] = [];
+  let draining: DrainListener | undefined;
+  let scheduled = false;
+  let moves = http === undefined;
+  let accepting = false;
+
+  const detach = (socket: Socket, state?: Uint8Array): Moving | undefined => {
+    const own = descriptorOf(socket);
+    if (own === undefined) return undefined;
+    const left = http ? idleLeft(socket) : undefined;
+    const moving: Moving = {
+      name: description.name,
+      local: addressOf(socket.localAddress, socket.localPort),
+      remote: addressOf(socket.remoteAddress, socket.remotePort),
+      descriptor: native.duplicate(own),
+      head: (socket.read() as Buffer | null) ?? Buffer.alloc(0),
+      ...(state && { state: Buffer.from(state) }),
+      ...(left !== undefined && { idleMs: left }),
+    };
+    sockets.delete(socket);
+    // Closes this process's descriptor only: the copy keeps the connection open, the client sees nothing.
+    socket.destroy();
+    return moving;
+  };
+
+  const ended = (): void => {
+    draining?.left();
+    draining?.changed();
+  };
+
+  const track = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.once('close', () => {
+      if (sockets.delete(socket)) ended();
+    });
+  };
+
+  const schedule = (): void => {
+    if (scheduled || !draining) return;
+    scheduled = true;
+    // After the poll phase: one sweep for all answers of this turn, before any of their sockets is read again.
+    setImmediate(() => {
+      scheduled = false;
+      draining?.changed();
+    });
+  };
+  const finished = (message: unknown): void => {
+    if ((message as { server?: unknown }).server === server) schedule();
+  };
+
+  const tell = (request: IncomingMessage, response: ServerResponse): void => {
+    if (draining && (!moves || stays.has(request.socket))) response.setHeader('Connection', 'close');
+  };
+
+  const wake = (moving: Moving): void => {
+    const socket = new Socket({ fd: moving.descriptor, allowHalfOpen: true, readable: true, writable: true });
+    if (moving.head.length > 0) socket.unshift(moving.head);
+    if (moving.stays) stays.add(socket);
+    countAsAccepted(server, socket);
+    if (http || !consent.adopt) server.emit('connection', socket);
+    else {
+      track(socket);
+      consent.adopt(socket, moving.state);
+    }
+  };
+  const held = createHeld(wake, ended);
+
+  const ask = (socket: Socket): void => {
+    consent.release?.(socket, (state) => {
+      if (!draining || !sockets.has(socket)) return;
+      if (socket.writableLength > 0) {
+        throw new BatonError('ERR_BATON_UNWRITTEN', 'bytes are still unsent: give the connection after its drain event');
+      }
+      const moving = detach(socket, state);
+      if (moving) given.push(moving);
+      draining.changed();
+    });
+  };
+
+  const take = (limit: number): Moving[] => {
+    const taken = [...given.splice(0, limit)];
+    if (!http || !moves) return taken;
+    taken.push(...held.take(limit - taken.length));
+    fresh = fresh.filter((socket) => socket.bytesRead === 0 && isQuiet(socket));
+    for (const socket of [...fresh, ...idleSockets(http)]) {
+      if (taken.length >= limit) break;
+      if (stays.has(socket) || !sockets.has(socket)) continue;
+      const moving = detach(socket);
+      if (moving) taken.push(moving);
+    }
+    return taken;
+  };
+
+  const listen = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.once('listening', () => {
+        server.off('error', reject);
+        resolve();
+      });
+      // Not `{fd, backlog}`: Node ignores that backlog and sets the shared socket to 511.
+      server.listen({ fd: native.duplicate(descriptor), exclusive: true }, description.backlog);
+    });
+
+  server.on('connection', track);
+  http?.prependListener('request', tell);
+
+  const served: Served = {
+    description,
+    descriptor,
+    async start() {
+      accepting = true;
+      await listen();
+      moves = http === undefined || canMove(http);
+    },
+    stop() {
+      if (!accepting) return;
+      accepting = false;
+      // Not http's own close(): that one ends the idle connections, the very ones that are to move.
+      Server.prototype.close.call(server);
+    },
+    drain(listener) {
+      draining = listener;
+      fresh = [...sockets].filter((socket) => socket.bytesRead === 0);
+      if (http) subscribe('http.server.response.finish', finished);
+      for (const socket of [...sockets]) ask(socket);
+    },
+    resume() {
+      draining = undefined;
+      fresh = [];
+      unsubscribe('http.server.response.finish', finished);
+      for (const moving of given.splice(0)) served.adopt(moving);
+    },
+    take,
+    adopt(moving) {
+      if (http && moving.head.length === 0) held.add(moving);
+      else wake(moving);
+    },
+    count: () => sockets.size + held.size() + given.length,
+    cut() {
+      const count = served.count();
+      held.close();
+      for (const moving of given.splice(0)) native.close(moving.descriptor);
+      for (const socket of [...sockets]) {
+        sockets.delete(socket);
+        socket.destroy();
+      }
+      return count;
+    },
+    close() {
+      served.stop();
+      served.resume();
+      served.cut();
+      server.off('connection', track);
+      http?.off('request', tell);
+      native.close(descriptor);
+    },
+  };
+  return served;
+}

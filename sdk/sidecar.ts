@@ -1,0 +1,271 @@
+import type { Server } from 'node:net';
+import * as native from '../native/index.ts';
+import { startServers, type Core } from './core.ts';
+import { openDirectory, removeLeftovers } from './directory.ts';
+import { processEnvironment, type Environment } from './environment.ts';
+import { BatonError, codeOf, summary } from './errors.ts';
+import { MAX_FRAME } from './frames.ts';
+import { ANSWER_MS, findPlace, type Inheritance, type Place, type Seeker } from './inheritance.ts';
+import { negotiate, type Role } from './negotiation.ts';
+import { awaitSuccessors, type Predecessor } from './predecessor.ts';
+import type { Progress } from './progress.ts';
+import { checkServe, findSocket, type ServeOptions } from './serve.ts';
+import { createServed } from './served.ts';
+import { keepStateFile } from './state-file.ts';
+import { keepPredecessor, type Succession } from './succession.ts';
+import { leave } from './termination.ts';
+
+/** Options of {@link createSidecar}; all times are milliseconds. */
+export interface SidecarOptions {
+  /** Names the folder in `/dev/shm` where `BATON_DIR` is unset; the default is `sidecar`. */
+  name?: string;
+  /** The longest that connections may take to leave after a handover; the default is 10 minutes. */
+  drainTimeoutMs?: number;
+  /** The pod's `terminationGracePeriodSeconds`; the default is Kubernetes' own, 30 seconds. */
+  gracePeriodMs?: number;
+  /** The longest wait for another process that owns the sidecar and does not answer; the default is 60 seconds. */
+  timeoutMs?: number;
+  /** Gives the wait up: for the predecessor, or of a stale process for its successor's death. */
+  signal?: AbortSignal;
+  onProgress?: Progress;
+}
+
+/** A process that hands over and takes over. */
+export interface Sidecar {
+  readonly role: Role;
+  readonly version: string;
+  /** What survives an upgrade beside sockets and connections. */
+  readonly state: {
+    /** Keeps bytes for the successor, which gets what was put last before it connected. At most 8 MiB a key. */
+    put(key: string, bytes: Uint8Array): void;
+    /** What was put here, or came from the predecessor. */
+    get(key: string): Uint8Array | undefined;
+  };
+  /**
+   * Binds the server's socket, or takes the predecessor's; the server accepts once {@link Sidecar.ready} is called.
+   * Throws `ERR_BATON_KIND`, `ERR_BATON_LISTENING`, `ERR_BATON_ARGUMENT`, `ERR_BATON_ADDRESS_IN_USE`, `ERR_BATON_BIND`,
+   * `ERR_BATON_NAME_IN_USE`.
+   */
+  serve(server: Server, options: ServeOptions): Promise<void>;
+  /**
+   * The commit point: the predecessor stops accepting, this process starts. Resolves when all servers accept. Until it is
+   * called, the predecessor goes on as if nothing happened.
+   */
+  ready(): Promise<void>;
+  /** Ends everything this process does as a sidecar: connections are cut, the predecessor (if any) takes back. */
+  close(): Promise<void>;
+}
+
+const DRAIN_MS = 600_000;
+const GRACE_MS = 30_000;
+const OWNER_MS = 60_000;
+const MAX_STATE = 8 * 1024 * 1024;
+
+/**
+ * Makes this process one of the two copies of a sidecar, in the role that its versions tell ({@link negotiate}). It
+ * resolves when the process has something to serve: in the idle copy never, in a stale one when its successor is dead, in
+ * a successor when the predecessor has offered its sockets and state.
+ *
+ * It answers SIGTERM: an idle, stale or drained process exits at once, one that took over gives back first, one that
+ * serves goes on until its clients are gone or the grace period is nearly over.
+ *
+ * @throws BatonError `ERR_BATON_VERSION`, `ERR_BATON_PATH_TOO_LONG`, `ERR_BATON_DIRECTORY`, `ERR_BATON_UNREACHABLE`,
+ *   `ERR_BATON_VERSION_IN_USE`, `ERR_BATON_OWNER`, `ERR_BATON_TIMEOUT` (the predecessor hangs), or the code that the
+ *   predecessor refused with. In each case the old process serves on.
+ */
+export async function createSidecar(
+  options: SidecarOptions = {},
+  environment: Environment = processEnvironment(),
+): Promise<Sidecar> {
+  const identity = negotiate(environment.env);
+  const { version, role } = identity;
+  const directory = openDirectory(environment.env, { ...environment, name: options.name ?? 'sidecar', version });
+  const startedAt = environment.now();
+  const keeper = keepStateFile(
+    directory.stateOf(version),
+    {
+      version,
+      role,
+      phase: role === 'idle' ? 'idle' : role === 'stale' ? 'waiting' : 'starting',
+      pid: environment.pid,
+      processStart: environment.processStart,
+      startedAt,
+      heartbeatAt: startedAt,
+      holdsListeners: false,
+      counters: { inherited: 0, bound: 0, moved: 0, received: 0, finished: 0, cut: 0, takenBack: 0 },
+    },
+    { agentSocket: directory.agentSocket, now: environment.now, warn: environment.warn },
+  );
+  const core: Core = {
+    identity,
+    directory,
+    environment,
+    keeper,
+    progress: options.onProgress ?? (() => undefined),
+    servers: new Map(),
+    states: new Map(),
+    drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_MS,
+    lock: undefined,
+    predecessor: undefined,
+    leaving: false,
+  };
+  const inheritance: Inheritance = { sockets: new Map(), states: core.states };
+  const inherited = new Set<string>();
+  let place: Place | undefined;
+  let successors: Predecessor | undefined;
+  let succession: Succession | undefined;
+
+  const offTerminate = environment.onTerminate(() => {
+    if (core.leaving) return;
+    core.leaving = true;
+    void leave(core, { successors: () => successors, succession: () => succession }, options.gracePeriodMs ?? GRACE_MS).then(
+      async () => {
+        await close();
+        environment.exit(0);
+      },
+    );
+  });
+
+  const seeker: Seeker = {
+    identity,
+    directory,
+    environment,
+    progress: core.progress,
+    signal: options.signal,
+    timeoutMs: role === 'stale' ? Infinity : (options.timeoutMs ?? OWNER_MS),
+  };
+
+  const fail = (error: unknown): never => {
+    keeper.update({ phase: 'failed', error: summary(error) });
+    throw error;
+  };
+
+  const close = (): Promise<void> => {
+    offTerminate();
+    succession?.close();
+    successors?.close();
+    if (place?.kind === 'successor') place.conversation.channel.close();
+    for (const server of core.servers.values()) server.close();
+    for (const { descriptor } of inheritance.sockets.values()) native.close(descriptor);
+    inheritance.sockets.clear();
+    core.servers.clear();
+    if (core.lock !== undefined) native.close(core.lock);
+    core.lock = undefined;
+    keeper.update({ phase: 'stopped', holdsListeners: false });
+    keeper.close();
+    return Promise.resolve();
+  };
+
+  /** Gets from the offer to the right to accept; begins again where the predecessor went away in between. */
+  const commit = async (): Promise<void> => {
+    for (;;) {
+      place ??= await findPlace(seeker, inheritance);
+      if (place.kind === 'owner') {
+        core.lock = place.lock;
+        return;
+      }
+      try {
+        place.conversation.channel.send({ type: 'ready', sockets: [...inherited] });
+        const { descriptors } = await place.conversation.next(['stopped'], { timeoutMs: ANSWER_MS, signal: options.signal });
+        [core.lock] = descriptors;
+        for (const surplus of descriptors.slice(1)) native.close(surplus);
+        return;
+      } catch (error) {
+        place.conversation.channel.close();
+        place = undefined;
+        if (codeOf(error) !== 'ERR_BATON_DISCONNECTED') throw error;
+      }
+    }
+  };
+
+  const ready = async (): Promise<void> => {
+    if (successors) throw new BatonError('ERR_BATON_ARGUMENT', 'ready was called already');
+    try {
+      await commit();
+      await startServers(core);
+      for (const { descriptor } of inheritance.sockets.values()) native.close(descriptor);
+      inheritance.sockets.clear();
+      successors = awaitSuccessors(core);
+    } catch (error) {
+      // The predecessor sees the line break, and takes back.
+      if (place?.kind === 'successor') place.conversation.channel.close();
+      return fail(error);
+    }
+    const handoverMs = place?.kind === 'successor' ? performance.now() - place.connectedAt : undefined;
+    if (place?.kind === 'successor') {
+      const { conversation, predecessor } = place;
+      const names = [...inherited];
+      succession = keepPredecessor(core, conversation, { version: predecessor, names, onGone: () => (succession = undefined) });
+    } else {
+      removeLeftovers(directory, version);
+    }
+    place = undefined;
+    if (handoverMs !== undefined) keeper.count({ handoverMs });
+    keeper.update({ phase: 'serving', servingAt: environment.now(), holdsListeners: true });
+    core.progress({ type: 'serving', ...(handoverMs !== undefined && { handoverMs }) });
+  };
+
+  if (role === 'idle') await forever(options.signal).catch(fail);
+  try {
+    place = await findPlace(seeker, inheritance);
+  } catch (error) {
+    return fail(error);
+  }
+  if (place.kind === 'owner') core.lock = place.lock;
+  else core.progress({ type: 'offered', version: place.predecessor, sockets: [...inheritance.sockets.keys()] });
+
+  return {
+    role,
+    version,
+    state: {
+      put(key, bytes) {
+        if (bytes.length > MAX_STATE) {
+          throw new BatonError('ERR_BATON_STATE_TOO_LARGE', `state ${key} has ${bytes.length} bytes; ${MAX_STATE} fit a frame`, {
+            facts: { key, bytes: bytes.length, limit: MAX_STATE, frame: MAX_FRAME },
+          });
+        }
+        core.states.set(key, Buffer.from(bytes));
+      },
+      get: (key) => core.states.get(key),
+    },
+    async serve(server, serveOptions) {
+      checkServe(server, serveOptions);
+      if (successors) throw new BatonError('ERR_BATON_ARGUMENT', 'serve must be called before ready');
+      const socket = await findSocket(serveOptions, inheritance, environment).catch(fail);
+      const { name } = socket.description;
+      if (core.servers.has(name)) {
+        native.close(socket.descriptor);
+        throw new BatonError('ERR_BATON_NAME_IN_USE', `two servers are named ${name}: give each its own name`);
+      }
+      core.servers.set(name, createServed(server, socket.descriptor, socket.description, serveOptions));
+      if (socket.inherited) inherited.add(name);
+      const { counters } = keeper.state;
+      keeper.count(socket.inherited ? { inherited: counters.inherited + 1 } : { bound: counters.bound + 1 });
+    },
+    ready,
+    close,
+  };
+}
+
+/** Never settles but for the signal; the state file's heartbeat keeps the process alive. */
+const forever = (signal: AbortSignal | undefined): Promise<never> =>
+  new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+
+/**
+ * One server in one call: {@link createSidecar}, {@link Sidecar.serve} and {@link Sidecar.ready}. Resolves when the server
+ * accepts; in the idle copy it never does.
+ */
+export async function serve(
+  server: Server,
+  options: ServeOptions,
+  sidecarOptions: SidecarOptions = {},
+  environment: Environment = processEnvironment(),
+): Promise<Sidecar> {
+  checkServe(server, options);
+  const sidecar = await createSidecar(sidecarOptions, environment);
+  await sidecar.serve(server, options);
+  await sidecar.ready();
+  return sidecar;
+}

@@ -1,0 +1,157 @@
+import * as fs from 'node:fs';
+import * as native from '../native/index.ts';
+import { codeOf, messageOf } from './errors.ts';
+import type { Role } from './negotiation.ts';
+
+/** Where a process is in its life, as the agent and `baton migrate` read it. */
+export type LifePhase =
+  | 'starting'
+  | 'idle'
+  | 'waiting'
+  | 'serving'
+  | 'draining'
+  | 'drained'
+  | 'stopping'
+  | 'stopped'
+  | 'failed';
+
+/** What a process counted since it started. */
+export interface Counters {
+  /** Sockets that came from a predecessor, and sockets that were bound here. */
+  inherited: number;
+  bound: number;
+  /** Connections that moved to a successor, and that came from another process. */
+  moved: number;
+  received: number;
+  /** Connections that ended here while draining: by themselves, and at the end of the time for it. */
+  finished: number;
+  cut: number;
+  /** How often a successor died or gave back. */
+  takenBack: number;
+  /** Milliseconds from connecting to the predecessor until accepting. */
+  handoverMs?: number;
+}
+
+/** The file `<version>.json` in the sidecar's folder; times are milliseconds since the epoch. */
+export interface StateFile {
+  version: string;
+  role: Role;
+  phase: LifePhase;
+  pid: number;
+  /** With the pid, one life of one process (field 22 of proc(5)'s stat). */
+  processStart: number;
+  startedAt: number;
+  heartbeatAt: number;
+  servingAt?: number;
+  drainedAt?: number;
+  error?: { code: string; message: string };
+  /** It could accept again: the listening sockets are still open here. */
+  holdsListeners: boolean;
+  counters: Counters;
+}
+
+/** How often a process renews its file, in milliseconds. */
+export const HEARTBEAT_MS = 1000;
+const MAX_BYTES = 64 * 1024;
+
+/** Replaces the file in one step, so that a reader never sees half of it. */
+export function writeStateFile(path: string, state: StateFile): void {
+  const temporary = `${path}.${state.pid}`;
+  fs.writeFileSync(temporary, JSON.stringify(state));
+  fs.renameSync(temporary, path);
+}
+
+/** Reads a file that another process wrote; `undefined` when it is missing or is no state file. Follows no link. */
+export function readStateFile(path: string): StateFile | undefined {
+  let descriptor: number;
+  try {
+    descriptor = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ELOOP') return undefined;
+    throw error;
+  }
+  try {
+    const found = fs.fstatSync(descriptor);
+    if (!found.isFile() || found.size > MAX_BYTES) return undefined;
+    const value: unknown = JSON.parse(fs.readFileSync(descriptor, 'utf8'));
+    return isStateFile(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function isStateFile(value: unknown): value is StateFile {
+  const file = value as Partial<Record<keyof StateFile, unknown>> | null;
+  return (
+    typeof file === 'object' &&
+    file !== null &&
+    ['version', 'role', 'phase'].every((key) => typeof file[key as keyof StateFile] === 'string') &&
+    ['pid', 'processStart', 'startedAt', 'heartbeatAt'].every((key) => Number.isFinite(file[key as keyof StateFile])) &&
+    typeof file.counters === 'object' &&
+    file.counters !== null
+  );
+}
+
+/** A process's own entry; see {@link keepStateFile}. */
+export interface StateKeeper {
+  readonly state: Readonly<StateFile>;
+  /** Changes fields, writes, and tells the agent to look. */
+  update(change: Partial<Omit<StateFile, 'counters'>>): void;
+  count(change: Partial<Counters>): void;
+  /** Writes a last time and renews no more. */
+  close(): void;
+}
+
+/**
+ * Keeps the state file: written at every change and every second, each time with a datagram to `agentSocket` for an agent
+ * that may listen there. An `error` that `baton migrate` wrote into the file is kept. A folder that cannot be written is
+ * reported once by `warn`: the process serves on.
+ */
+export function keepStateFile(
+  path: string,
+  initial: StateFile,
+  { agentSocket, now, warn }: { agentSocket: string; now: () => number; warn: (message: string, code: string) => void },
+): StateKeeper {
+  let state = initial;
+  let warned = false;
+
+  const attempt = (act: () => void): void => {
+    try {
+      act();
+    } catch (error) {
+      if (!warned) warn(`the state file ${path} cannot be kept: ${messageOf(error)}`, 'ERR_BATON_STATE_FILE');
+      warned = true;
+    }
+  };
+  const write = (): void => {
+    state = { ...state, heartbeatAt: now() };
+    attempt(() => {
+      const found = state.error ? undefined : readStateFile(path);
+      if (found?.error && found.processStart === state.processStart) state = { ...state, error: found.error };
+      writeStateFile(path, state);
+      native.notify(agentSocket, Buffer.from(JSON.stringify({ version: state.version, phase: state.phase })));
+    });
+  };
+
+  const timer = setInterval(write, HEARTBEAT_MS);
+  write();
+  return {
+    get state() {
+      return state;
+    },
+    update(change) {
+      state = { ...state, ...change };
+      write();
+    },
+    count(change) {
+      state = { ...state, counters: { ...state.counters, ...change } };
+    },
+    close() {
+      clearInterval(timer);
+      write();
+    },
+  };
+}

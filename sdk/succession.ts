@@ -1,0 +1,172 @@
+import * as native from '../native/index.ts';
+import { converse, type Conversation } from './conversation.ts';
+import { startServers, type Core } from './core.ts';
+import { connectTo, removeLeftovers } from './directory.ts';
+import { drain, type Drain } from './drain.ts';
+import { codeOf, messageOf } from './errors.ts';
+import type { Frame } from './frames.ts';
+import { ANSWER_MS } from './inheritance.ts';
+import { PROTOCOL, type Message } from './messages.ts';
+import { receiveConnection } from './receiving.ts';
+
+/** A broken line is mended at this pace, in milliseconds. */
+const MEND_MS = 500;
+
+/** This process as the one that has taken over, while its predecessor lives. */
+export interface Succession {
+  /**
+   * Gives everything back because this process is to end: the predecessor accepts again, then connections move to it as
+   * they become idle. Resolves `true` when none is left here, `false` when there is no predecessor to give back to.
+   */
+  giveBack(timeoutMs: number): Promise<boolean>;
+  /** Forgets the predecessor; it will take back. */
+  close(): void;
+}
+
+/**
+ * Keeps the line to the predecessor after the commit point: takes the connections that move, and mends the line when it
+ * breaks, because the predecessor then accepts too. `names` are the sockets that were taken over.
+ */
+export function keepPredecessor(
+  core: Core,
+  first: Conversation,
+  { version, names, onGone }: { version: string; names: string[]; onGone: () => void },
+): Succession {
+  const { identity, progress, environment } = core;
+  let channel = first.channel;
+  let connected = true;
+  let over = false;
+  let drained = false;
+  let returning: { drain: Drain | undefined; resumed: () => void } | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  const gone = (): void => {
+    over = true;
+    core.predecessor = undefined;
+    removeLeftovers(core.directory, identity.version);
+    progress({ type: 'predecessorGone', version, drained });
+    onGone();
+  };
+
+  const hear = (frame: Frame): void => {
+    const { message, descriptors } = frame;
+    if (message.type === 'connection') {
+      drained = false;
+      receiveConnection(core, channel, frame);
+      return;
+    }
+    for (const descriptor of descriptors) native.close(descriptor);
+    switch (message.type) {
+      case 'ack':
+      case 'nack':
+        returning?.drain?.answer(message);
+        break;
+      case 'drained':
+        drained = true;
+        progress({ type: 'drained', moved: message.moved, finished: message.finished, cut: message.cut });
+        break;
+      case 'resumed':
+        returning?.resumed();
+        break;
+      case 'stopped':
+        break;
+      default:
+        unexpected(message);
+    }
+  };
+
+  const unexpected = (message: Message): void => {
+    const text = `${message.type} is not expected from a predecessor that has handed over`;
+    channel.send({ type: 'refuse', code: 'ERR_BATON_MESSAGE', message: text });
+    progress({ type: 'refused', code: 'ERR_BATON_MESSAGE', message: text });
+    channel.close();
+    ended();
+  };
+
+  const ended = (): void => {
+    connected = false;
+    returning?.drain?.stop(true);
+    returning?.resumed();
+    if (!over) timer = setTimeout(() => void mend(), 0);
+  };
+
+  /** Connects again, and says that this process serves; the predecessor then stops accepting once more. */
+  const mend = async (): Promise<void> => {
+    let conversation: Conversation | undefined;
+    try {
+      const socket = connectTo(core.directory, version);
+      if (socket === undefined) {
+        gone();
+        return;
+      }
+      conversation = converse(socket, identity);
+      const { open, limit } = environment.descriptors();
+      conversation.channel.send({
+        type: 'hello',
+        protocol: PROTOCOL,
+        version: identity.version,
+        nofile: limit,
+        openFds: open,
+        serving: names,
+      });
+      const { descriptors } = await conversation.next(['stopped'], { timeoutMs: ANSWER_MS });
+      for (const descriptor of descriptors) native.close(descriptor);
+      if (over) {
+        conversation.channel.close();
+        return;
+      }
+      channel = conversation.channel;
+      connected = true;
+      conversation.handle({ frame: hear, ended });
+    } catch (error) {
+      conversation?.channel.close();
+      progress({ type: 'refused', code: codeOf(error) ?? 'ERR_BATON_UNEXPECTED', message: messageOf(error) });
+      if (!over) timer = setTimeout(() => void mend(), MEND_MS);
+    }
+  };
+
+  core.predecessor = version;
+  first.handle({ frame: hear, ended });
+
+  return {
+    async giveBack(timeoutMs) {
+      if (!connected || over) return false;
+      over = true;
+      const resumed = new Promise<void>((resolve) => {
+        returning = { drain: undefined, resumed: resolve };
+      });
+      channel.send({ type: 'back' });
+      await Promise.race([resumed, new Promise((resolve) => setTimeout(resolve, Math.min(ANSWER_MS, timeoutMs)).unref())]);
+      if (!connected) return false;
+      const servers = names.flatMap((name) => core.servers.get(name) ?? []);
+      for (const server of servers) server.stop();
+      progress({ type: 'givenBack', version });
+      await new Promise<void>((resolve) => {
+        const returned = drain(servers, channel, {
+          timeoutMs,
+          moved: (moving) => {
+            core.keeper.count({ moved: core.keeper.state.counters.moved + 1 });
+            progress({ type: 'moved', name: moving.name, remote: moving.remote });
+          },
+          done: (result) => {
+            channel.send({ type: 'drained', ...result });
+            resolve();
+          },
+        });
+        returning = {
+          drain: returned,
+          // The predecessor died while it took back: this process is the only one left, and accepts again.
+          resumed: () => void startServers(core, names).then(resolve, resolve),
+        };
+      });
+      return connected;
+    },
+    close() {
+      over = true;
+      clearTimeout(timer);
+      if (connected) channel.close();
+      connected = false;
+    },
+  };
+}
+

@@ -1,0 +1,42 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { connectionsOf, type Core } from './core.ts';
+import type { Predecessor } from './predecessor.ts';
+import type { Succession } from './succession.ts';
+
+/** How long before the kubelet's SIGKILL a process begins to let go, in milliseconds. */
+const MARGIN_MS = 2_000;
+const LOOK_MS = 50;
+
+/**
+ * What a process does between SIGTERM and its exit; resolves when it may exit.
+ *
+ * - nothing served, or drained: at once;
+ * - draining: when drained;
+ * - it took over and its predecessor lives: when everything is given back;
+ * - serving alone: when its clients are gone, because a proxy outlives its application;
+ * - in any case when the grace period is nearly over.
+ */
+export async function leave(
+  core: Core,
+  parts: { successors: () => Predecessor | undefined; succession: () => Succession | undefined },
+  graceMs: number,
+): Promise<void> {
+  const { keeper } = core;
+  const deadline = performance.now() + Math.max(graceMs - MARGIN_MS, graceMs / 2);
+  const left = (): number => deadline - performance.now();
+  const successors = parts.successors();
+  if (!successors) return;
+  if (successors.accepting()) {
+    keeper.update({ phase: 'stopping' });
+    if (await parts.succession()?.giveBack(left())) return;
+  }
+  while (left() > 0) {
+    if (successors.accepting() ? connectionsOf(core) === 0 : successors.drained()) return;
+    await delay(Math.min(LOOK_MS, left()));
+  }
+  if (!successors.accepting()) return;
+  // The last moments: accept no more, and let what is in hand finish.
+  for (const server of core.servers.values()) server.stop();
+  const end = performance.now() + MARGIN_MS / 2;
+  while (performance.now() < end && connectionsOf(core) > 0) await delay(LOOK_MS);
+}
