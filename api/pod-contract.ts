@@ -29,7 +29,17 @@ export function versionAltKey(container: string): string {
 export const workingKey = 'kruise.io/sidecarset-working-hotupgrade-container';
 
 const roles = ['first', 'successor', 'idle', 'stale'] as const;
-const phases = ['starting', 'idle', 'waiting', 'serving', 'draining', 'drained', 'stopping', 'failed'] as const;
+const phases = [
+  'starting',
+  'idle',
+  'waiting',
+  'serving',
+  'draining',
+  'drained',
+  'stopping',
+  'stopped',
+  'failed',
+] as const;
 const counterNames = ['inherited', 'bound', 'moved', 'received', 'finished', 'cut', 'takenBack', 'handoverMs'] as const;
 
 export type Role = (typeof roles)[number];

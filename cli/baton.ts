@@ -1,5 +1,59 @@
-// Stand-in until the dispatcher is here: knows `rehearse` alone.
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { messageOf } from '../sdk/errors.ts';
+import type { Io } from './io.ts';
+import { runMigrate } from './migrate.ts';
+import { isUsageError } from './options.ts';
 import { rehearse } from './rehearse.ts';
 
-const [command, ...args] = process.argv.slice(2);
-process.exitCode = command === 'rehearse' ? await rehearse(args, process) : 2;
+const help = `Usage: baton COMMAND [OPTIONS]
+
+Hot upgrades for Kubernetes sidecars without dropping a request.
+
+Commands:
+  migrate    wait in a postStart hook until the sidecar of this container serves
+  rehearse   run a sidecar and its upgrades on this machine, under load, and report what a client saw
+
+Options:
+  --version  print the version
+  --help     this text; baton COMMAND --help tells about a command
+
+Exit status: 0 success, 1 failure, 2 wrong usage.
+`;
+
+const commands: Record<string, (args: string[], io: Io) => Promise<number>> = { migrate: runMigrate, rehearse };
+
+async function main([command, ...args]: string[], io: Io): Promise<number> {
+  if (command === '--version') {
+    const manifest = createRequire(import.meta.url).resolve('baton-sidecar/package.json');
+    io.stdout.write(`${(JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version}\n`);
+    return 0;
+  }
+  if (command === undefined || command === '--help' || command === 'help') {
+    (command === undefined ? io.stderr : io.stdout).write(help);
+    return command === undefined ? 2 : 0;
+  }
+  const run = Object.hasOwn(commands, command) ? commands[command] : undefined;
+  if (!run) {
+    io.stderr.write(
+      `baton: there is no command ${command}; there are ${Object.keys(commands).join(', ')} (baton --help)\n`,
+    );
+    return 2;
+  }
+  try {
+    return await run(args, io);
+  } catch (error) {
+    if (!isUsageError(error)) throw error;
+    io.stderr.write(`baton ${command}: ${messageOf(error)}\nbaton ${command} --help tells more.\n`);
+    return 2;
+  }
+}
+
+const interrupt = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort(new Error(name)));
+process.exitCode = await main(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: interrupt.signal,
+});

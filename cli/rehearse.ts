@@ -2,6 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeWorkspace } from '../local/workspace.ts';
+import type { Io } from './io.ts';
+import { UsageError } from './options.ts';
 import { loadArgument } from './rehearsal/load.ts';
 import { driveLoad } from './rehearsal/load-process.ts';
 import { findPort } from './rehearsal/port.ts';
@@ -18,29 +20,19 @@ export const help = `Usage: baton rehearse FILE [--report DIR]
 
 Runs a sidecar's two copies on this machine, drives load, upgrades it, and says what the clients saw.
 
-  FILE            the scenario (YAML): docs/reference/rehearsal.md
-  --report DIR    also write DIR/report.json and the sidecar's logs
-  -h, --help      this text
+FILE is the scenario (YAML); docs/reference/rehearsal.md describes it.
 
-Exit status: 0 when all that the scenario expects came true, 1 when it did not, 2 for a bad scenario or
-usage, 130 when interrupted.
+Options:
+  --report DIR  also write DIR/report.json, and the sidecar's logs beside it
+  --help        this text
+
+Exit status: 0 all that the scenario expects came true; 1 it did not; 2 a bad scenario or wrong usage; 130 interrupted.
 `;
 
-export interface Io {
-  stdout: NodeJS.WritableStream;
-  stderr: NodeJS.WritableStream;
-  /** Aborts at Ctrl-C; without it the command listens for SIGINT and SIGTERM itself. */
-  signal?: AbortSignal;
-}
-
-/** `baton rehearse`: returns the exit status. */
+/** `baton rehearse`: returns the exit status; throws {@link UsageError} and what `parseArgs` throws. */
 export async function rehearse(args: string[], io: Io): Promise<number> {
   if (args[0] === loadArgument) return driveLoad();
   const usage = readUsage(args);
-  if (typeof usage === 'string') {
-    io.stderr.write(`baton rehearse: ${usage}\n\n${help}`);
-    return 2;
-  }
   if (usage.help) {
     io.stdout.write(help);
     return 0;
@@ -87,22 +79,16 @@ async function run(scenario: Scenario, reportDirectory: string | undefined, io: 
   return { 'as-expected': 0, 'not-as-expected': 1, interrupted: 130 }[report.outcome];
 }
 
-function readUsage(args: string[]): { file: string; report?: string; help: boolean } | string {
-  let parsed;
-  try {
-    parsed = parseArgs({
-      args,
-      allowPositionals: true,
-      options: { report: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
-    });
-  } catch (error) {
-    return (error as Error).message;
-  }
-  const { values, positionals } = parsed;
-  const [file] = positionals;
+function readUsage(args: string[]): { file: string; report?: string; help: boolean } {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { report: { type: 'string' }, help: { type: 'boolean', default: false } },
+  });
   if (values.help) return { file: '', help: true };
-  if (file === undefined) return 'which scenario? Name its FILE';
-  if (positionals.length > 1) return `one scenario at a time, not ${positionals.length}`;
+  const [file] = positionals;
+  if (file === undefined) throw new UsageError('FILE, the scenario, is missing');
+  if (positionals.length > 1) throw new UsageError(`there is one FILE, not ${positionals.length}`);
   return { file, help: false, ...(values.report === undefined ? {} : { report: values.report }) };
 }
 

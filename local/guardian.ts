@@ -18,7 +18,7 @@ while read -r word group; do
     dismiss) exit 0 ;;
   esac
 done
-for group in $groups; do kill -9 -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 rm -rf -- "$1"
 `;
 
@@ -46,6 +46,8 @@ export function startGuardian(directory: string): Guardian {
     add: (group) => tell(`add ${group}`),
     remove: (group) => tell(`remove ${group}`),
     async dismiss() {
+      // Else Node would end in the middle of this wait when nothing else keeps it running.
+      child.ref();
       tell('dismiss');
       child.stdin.end();
       await gone;

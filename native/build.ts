@@ -14,11 +14,11 @@ function fingerprint(): string {
     .filter((name) => /\.(cc|h)$/.test(name))
     .sort()
     .map((name) => join('native', name));
-  const hash = createHash('sha256').update(`${process.versions.modules} ${process.arch}`);
+  const hash = createHash('sha256');
   for (const path of ['binding.gyp', 'node_modules/node-addon-api/package.json', ...sources]) {
     hash.update(`\n${path}\n`).update(readFileSync(join(root, path)));
   }
-  return hash.digest('hex');
+  return `node ${process.versions.modules} ${process.arch} ${hash.digest('hex')}`;
 }
 
 /** The headers that came with this Node, so that none have to be fetched; none for a Node without them. */

@@ -119,9 +119,17 @@ function refuse(argument: string, wanted: string, value: unknown): never {
   throw Object.assign(new TypeError(message), { code: 'ERR_BATON_ARGUMENT' });
 }
 
-function checkDescriptor(argument: string, value: unknown): void {
+function isDescriptor(value: unknown): boolean {
   // `| 0` leaves only what is an int32 already.
-  if (typeof value !== 'number' || (value | 0) !== value || value < 0) refuse(argument, 'an open descriptor', value);
+  return typeof value === 'number' && (value | 0) === value && value >= 0;
+}
+
+function checkDescriptor(argument: string, value: unknown): void {
+  if (!isDescriptor(value)) refuse(argument, 'an open descriptor', value);
+}
+
+function checkArray(argument: string, value: unknown): void {
+  if (!Array.isArray(value)) refuse(argument, 'an array', value);
 }
 
 function checkBytes(argument: string, value: unknown): void {
@@ -139,7 +147,12 @@ function checkPath(value: unknown): void {
   if (value.indexOf('\0', 1) > 0) refuse('path', 'without a NUL except in front (an abstract name)', value);
 }
 
+function checkObject(argument: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) refuse(argument, 'an object', value);
+}
+
 function bindFlags(options: BindOptions): number {
+  checkObject('options', options);
   if (typeof options.host !== 'string' || isIP(options.host) === 0) {
     refuse('host', 'a numeric IPv4 or IPv6 address', options.host);
   }
@@ -148,6 +161,7 @@ function bindFlags(options: BindOptions): number {
 }
 
 function eventMask(events: WatchEvents): number {
+  checkObject('events', events);
   return (events.readable ? 1 : 0) | (events.writable ? 2 : 0);
 }
 
@@ -174,13 +188,14 @@ export function available(): boolean {
 export function send(socket: number, bytes: Uint8Array, descriptors: readonly number[] = []): number | undefined {
   checkDescriptor('socket', socket);
   checkBytes('bytes', bytes);
+  checkArray('descriptors', descriptors);
   const count = descriptors.length;
   if (count > maxDescriptors) refuse('descriptors', `at most ${maxDescriptors} (SCM_MAX_FD)`, count);
   if (count > 0 && bytes.length === 0) refuse('bytes', 'at least one byte when descriptors go along', 'empty');
   for (let index = 0; index < count; index++) {
-    const descriptor = descriptors[index];
-    checkDescriptor(`descriptors[${index}]`, descriptor);
-    crossing[index] = descriptor as number;
+    const descriptor = descriptors[index] as number;
+    if (!isDescriptor(descriptor)) refuse(`descriptors[${index}]`, 'an open descriptor', descriptor);
+    crossing[index] = descriptor;
   }
   const sent = binding().send(socket, bytes, crossing, count);
   return sent < 0 ? undefined : sent;
@@ -295,7 +310,8 @@ export function listenTcp(options: BindOptions & { backlog: number }): number {
  * @throws SystemError as {@link listenTcp}
  */
 export function bindUdp(options: BindOptions): number {
-  return binding().bindUdp(options.host, options.port, bindFlags(options));
+  const flags = bindFlags(options);
+  return binding().bindUdp(options.host, options.port, flags);
 }
 
 /**

@@ -53,6 +53,7 @@ export function openChannel(socket: number, identity: { version: string }, handl
   const queue: Outgoing[] = [];
   let open = true;
   let unreadable = false;
+  let failed = false;
   let heard = performance.now();
   let progressed = heard;
 
@@ -95,15 +96,20 @@ export function openChannel(socket: number, identity: { version: string }, handl
     handlers.ended(error);
   };
 
-  /** Writes what there is room for; returns false when the connection failed. */
-  const flush = (): boolean => {
+  /**
+   * Writes what there is room for. A failure is reported in a later turn: whoever sends is in the middle of something, and
+   * must not learn in there that its peer is dead.
+   */
+  const flush = (): void => {
+    if (failed) return;
     for (let next = queue[0]; open && next !== undefined; next = queue[0]) {
       let count: number | undefined;
       try {
         count = native.send(socket, next.bytes, next.descriptors);
       } catch (error) {
-        end(error as Error);
-        return false;
+        failed = true;
+        setImmediate(() => end(error as Error));
+        return;
       }
       if (count === undefined) break;
       progressed = performance.now();
@@ -115,7 +121,6 @@ export function openChannel(socket: number, identity: { version: string }, handl
       next.written?.();
     }
     if (open) watcher.update({ readable: true, writable: queue.length > 0 });
-    return open;
   };
 
   /** One read; what it means, or `undefined` when there is nothing (left) to read. */
@@ -125,7 +130,10 @@ export function openChannel(socket: number, identity: { version: string }, handl
       if (received === undefined) return undefined;
       const { frames: complete, error } = reader.push(buffer.subarray(0, received.bytes), received.descriptors);
       if (complete.length > 0) heard = performance.now();
-      const truncated = new BatonError('ERR_BATON_TRUNCATED', 'descriptors were lost: this process has no room for more');
+      const truncated = new BatonError(
+        'ERR_BATON_TRUNCATED',
+        'descriptors were lost: this process has no room for more',
+      );
       const failure = error ?? (received.truncated ? truncated : undefined);
       unreadable ||= received.bytes === 0 || failure !== undefined;
       return { frames: complete, ...(failure && { error: failure }), done: unreadable };
@@ -176,7 +184,9 @@ export function openChannel(socket: number, identity: { version: string }, handl
     peer: native.credentials(socket),
     send(message, descriptors = [], written = undefined) {
       if (!open) {
-        written?.(new BatonError('ERR_BATON_DISCONNECTED', `the control connection is over; ${message.type} was not sent`));
+        written?.(
+          new BatonError('ERR_BATON_DISCONNECTED', `the control connection is over; ${message.type} was not sent`),
+        );
         return;
       }
       if (queue.length === 0) progressed = performance.now();

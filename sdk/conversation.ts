@@ -13,7 +13,10 @@ export interface Conversation {
    * @throws BatonError `ERR_BATON_TIMEOUT`; `ERR_BATON_DISCONNECTED` when the line breaks first; the peer's own code when
    *   it refuses; `ERR_BATON_MESSAGE` for another type; the signal's reason.
    */
-  next(types: readonly Message['type'][], wait: { timeoutMs: number; signal?: AbortSignal | undefined }): Promise<Frame>;
+  next(
+    types: readonly Message['type'][],
+    wait: { timeoutMs: number; signal?: AbortSignal | undefined },
+  ): Promise<Frame>;
   /** From now on frames go to these handlers, first those that have come already. */
   handle(handlers: ChannelHandlers): void;
 }
@@ -50,7 +53,9 @@ export function converse(socket: number, identity: { version: string }): Convers
     if (types.includes(message.type)) return frame;
     closeAll(frame);
     throw message.type === 'refuse'
-      ? new BatonError(refusal(message.code), `the other version refused: ${message.message}`, { facts: { code: message.code } })
+      ? new BatonError(refusal(message.code), `the other version refused: ${message.message}`, {
+          facts: { code: message.code },
+        })
       : new BatonError('ERR_BATON_MESSAGE', `the other version said ${message.type} instead of ${types.join(' or ')}`);
   };
 
@@ -63,15 +68,23 @@ export function converse(socket: number, identity: { version: string }): Convers
         const frame = take(types);
         if (frame) return frame;
         if (over) {
-          throw new BatonError('ERR_BATON_DISCONNECTED', `the other version went away before it said ${types.join(' or ')}`, {
-            cause: over.error,
-          });
+          throw new BatonError(
+            'ERR_BATON_DISCONNECTED',
+            `the other version went away before it said ${types.join(' or ')}`,
+            {
+              cause: over.error,
+            },
+          );
         }
         const left = deadline - performance.now();
         if (left <= 0) {
-          throw new BatonError('ERR_BATON_TIMEOUT', `the other version did not say ${types.join(' or ')} in ${timeoutMs} ms`, {
-            facts: { timeoutMs },
-          });
+          throw new BatonError(
+            'ERR_BATON_TIMEOUT',
+            `the other version did not say ${types.join(' or ')} in ${timeoutMs} ms`,
+            {
+              facts: { timeoutMs },
+            },
+          );
         }
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, left);

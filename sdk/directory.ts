@@ -67,10 +67,14 @@ function makePrivate(path: string, uid: number): void {
   try {
     fs.mkdirSync(path, { mode: 0o700, recursive: true });
   } catch (cause) {
-    throw new BatonError('ERR_BATON_DIRECTORY', `${path} cannot be made; set BATON_DIR to a folder that can be written`, {
-      facts: { path },
-      cause,
-    });
+    throw new BatonError(
+      'ERR_BATON_DIRECTORY',
+      `${path} cannot be made; set BATON_DIR to a folder that can be written`,
+      {
+        facts: { path },
+        cause,
+      },
+    );
   }
   const found = fs.lstatSync(path);
   if (found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0) return;

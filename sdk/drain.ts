@@ -56,13 +56,10 @@ export function drain(
         channel.send({ type: 'connection', ...toFrame(id, moving) }, [moving.descriptor]);
       }
     }
-    // A send that failed has ended the channel, and with it this drain.
-    if (!isActive() || pending.size > 0 || servers.some((server) => server.count() > 0)) return;
+    if (pending.size > 0 || servers.some((server) => server.count() > 0)) return;
     end();
     done(result);
   };
-  const isActive = (): boolean => active;
-
   const sweep = setInterval(pump, SWEEP_MS);
   const limit = setTimeout(() => {
     for (const server of servers) result.cut += server.cut();

@@ -38,9 +38,13 @@ export function encodeFrame(message: Message, descriptors = 0): Buffer {
   const body = JSON.stringify(descriptors > 0 ? { ...message, descriptors } : message);
   const length = Buffer.byteLength(body);
   if (length > MAX_FRAME) {
-    throw new BatonError('ERR_BATON_FRAME', `a ${message.type} of ${length} bytes does not fit a frame of ${MAX_FRAME}`, {
-      facts: { type: message.type, length },
-    });
+    throw new BatonError(
+      'ERR_BATON_FRAME',
+      `a ${message.type} of ${length} bytes does not fit a frame of ${MAX_FRAME}`,
+      {
+        facts: { type: message.type, length },
+      },
+    );
   }
   const frame = Buffer.allocUnsafe(HEADER + length);
   frame.writeUInt32BE(length);
@@ -53,7 +57,9 @@ function decode(body: Buffer): { message: Message; announced: number } {
   try {
     value = JSON.parse(body.toString());
   } catch (cause) {
-    throw new BatonError('ERR_BATON_FRAME', 'the peer does not speak the handover protocol: a frame is no JSON', { cause });
+    throw new BatonError('ERR_BATON_FRAME', 'the peer does not speak the handover protocol: a frame is no JSON', {
+      cause,
+    });
   }
   const message = parseMessage(value);
   const announced = (message as { descriptors?: unknown }).descriptors ?? 0;

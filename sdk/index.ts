@@ -1,4 +1,5 @@
 export { BatonError, isBatonError } from './errors.ts';
+export { migrate, type Migrated, type MigrateOptions } from './migrate.ts';
 export { negotiate, type Negotiated, type Role } from './negotiation.ts';
 export type { Progress, ProgressEvent } from './progress.ts';
 export type { ServeOptions } from './serve.ts';

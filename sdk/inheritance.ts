@@ -125,14 +125,20 @@ async function takeOffer(
   const wait = { timeoutMs: ANSWER_MS, signal };
   let states = 0;
   let seen = 0;
-  for (let total = 1; seen < total; ) {
+  for (let total = 1; seen < total;) {
     const { message, descriptors } = await conversation.next(['offer'], wait);
     if (message.type !== 'offer') continue;
     const wrong =
       message.protocol < OLDEST_PROTOCOL || message.protocol > PROTOCOL
-        ? new BatonError('ERR_BATON_PROTOCOL', `the other version speaks protocol ${message.protocol}, this one ${PROTOCOL}`)
+        ? new BatonError(
+            'ERR_BATON_PROTOCOL',
+            `the other version speaks protocol ${message.protocol}, this one ${PROTOCOL}`,
+          )
         : message.sockets.length !== descriptors.length
-          ? new BatonError('ERR_BATON_MESSAGE', `${message.sockets.length} sockets were offered with ${descriptors.length} descriptors`)
+          ? new BatonError(
+              'ERR_BATON_MESSAGE',
+              `${message.sockets.length} sockets were offered with ${descriptors.length} descriptors`,
+            )
           : undefined;
     for (const [index, description] of message.sockets.entries()) {
       const descriptor = descriptors[index];

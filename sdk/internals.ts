@@ -76,3 +76,25 @@ export function countAsAccepted(server: Server, socket: Socket): void {
   counted._connections += 1;
   Object.assign(socket, { server, _server: server });
 }
+
+/**
+ * Everything that the runtime read from a socket and its application did not. `read()` tells `data` listeners too, which
+ * must not see bytes that move away; a decoder keeps the first bytes of a character that is not whole.
+ */
+export function takeUnread(socket: Socket): Buffer {
+  socket.removeAllListeners('data').removeAllListeners('readable');
+  const parts: Buffer[] = [];
+  for (
+    let part = socket.read() as Buffer | string | null;
+    part !== null;
+    part = socket.read() as Buffer | string | null
+  ) {
+    parts.push(typeof part === 'string' ? Buffer.from(part, socket.readableEncoding ?? 'utf8') : part);
+  }
+  const { decoder } = (socket as { _readableState?: { decoder?: unknown } })._readableState ?? {};
+  const { lastChar, lastTotal, lastNeed } = (decoder ?? {}) as Record<string, unknown>;
+  if (Buffer.isBuffer(lastChar) && typeof lastTotal === 'number' && typeof lastNeed === 'number' && lastNeed > 0) {
+    parts.push(Buffer.from(lastChar.subarray(0, lastTotal - lastNeed)));
+  }
+  return Buffer.concat(parts);
+}

@@ -140,7 +140,10 @@ export function awaitSuccessors(core: Core): Predecessor {
   /** Why this successor cannot be had, if so. */
   const objection = (hello: Extract<Message, { type: 'hello' }>): BatonError | undefined => {
     if (hello.protocol < OLDEST_PROTOCOL) {
-      return new BatonError('ERR_BATON_PROTOCOL', `this version speaks protocol ${PROTOCOL}, and none before ${OLDEST_PROTOCOL}`);
+      return new BatonError(
+        'ERR_BATON_PROTOCOL',
+        `this version speaks protocol ${PROTOCOL}, and none before ${OLDEST_PROTOCOL}`,
+      );
     }
     if (hello.version === identity.version) {
       return new BatonError('ERR_BATON_VERSION_IN_USE', `version ${identity.version} is served here already`);

@@ -1,5 +1,5 @@
 import { Server as HttpServer } from 'node:http';
-import { Server } from 'node:net';
+import { isIP, Server } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import * as fs from 'node:fs';
 import * as native from '../native/index.ts';
@@ -56,7 +56,10 @@ export function checkServe(server: Server, options: ServeOptions): void {
     throw new BatonError('ERR_BATON_ARGUMENT', `port is ${options.port}; it must be a number from 0 to 65535`);
   }
   if (server instanceof HttpServer && (options.release || options.adopt)) {
-    throw new BatonError('ERR_BATON_ARGUMENT', 'release and adopt are for net servers; http connections move by themselves');
+    throw new BatonError(
+      'ERR_BATON_ARGUMENT',
+      'release and adopt are for net servers; http connections move by themselves',
+    );
   }
 }
 
@@ -73,8 +76,7 @@ export async function findSocket(
   const host = options.path === undefined ? await hostOf(options, environment) : '';
   const wanted = options.path ?? `${host}:${options.port ?? 0}`;
   const name = options.name ?? wanted;
-  const fits = (address: string): boolean =>
-    options.port === 0 ? address.startsWith(`${host}:`) : address === wanted;
+  const fits = (address: string): boolean => (options.port === 0 ? address.startsWith(`${host}:`) : address === wanted);
   const heir =
     inheritance.sockets.get(name) ??
     [...inheritance.sockets.values()].find(({ description }) => description.address === wanted);
@@ -88,7 +90,7 @@ export async function findSocket(
 }
 
 async function hostOf({ host }: ServeOptions, environment: Pick<Environment, 'resolve'>): Promise<string> {
-  if (host !== undefined) return environment.resolve(host);
+  if (host !== undefined) return isIP(host) === 0 ? environment.resolve(host) : host;
   return fs.existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0';
 }
 

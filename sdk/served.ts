@@ -2,9 +2,9 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Server, Socket } from 'node:net';
 import * as native from '../native/index.ts';
-import { BatonError } from './errors.ts';
+import { BatonError, codeOf } from './errors.ts';
 import { createHeld } from './held.ts';
-import { canMove, countAsAccepted, descriptorOf, idleLeft, idleSockets, isQuiet } from './internals.ts';
+import { canMove, countAsAccepted, descriptorOf, idleLeft, idleSockets, isQuiet, takeUnread } from './internals.ts';
 import type { SocketDescription } from './messages.ts';
 import type { Moving } from './moving.ts';
 
@@ -56,6 +56,12 @@ export interface Served {
 const addressOf = (host: string | undefined, port: number | undefined): string =>
   host === undefined ? '' : `${host}:${port ?? 0}`;
 
+/** How long a server waits for the first request of a connection, in milliseconds; `undefined` = for ever. */
+const patience = ({ headersTimeout, requestTimeout }: HttpServer): number | undefined => {
+  const limits = [headersTimeout, requestTimeout].filter((limit) => limit > 0);
+  return limits.length > 0 ? Math.min(...limits) : undefined;
+};
+
 /** Takes a server that does not listen yet, and the listening descriptor that it is to serve. */
 export function createServed(
   server: Server,
@@ -75,14 +81,18 @@ export function createServed(
 
   const detach = (socket: Socket, state?: Uint8Array): Moving | undefined => {
     const own = descriptorOf(socket);
-    if (own === undefined) return undefined;
-    const left = http ? idleLeft(socket) : undefined;
+    if (own === undefined) {
+      stays.add(socket);
+      return undefined;
+    }
+    const descriptor = native.duplicate(own);
+    const left = http && (idleLeft(socket) ?? (socket.bytesRead === 0 ? patience(http) : undefined));
     const moving: Moving = {
       name: description.name,
       local: addressOf(socket.localAddress, socket.localPort),
       remote: addressOf(socket.remoteAddress, socket.remotePort),
-      descriptor: native.duplicate(own),
-      head: (socket.read() as Buffer | null) ?? Buffer.alloc(0),
+      descriptor,
+      head: http ? Buffer.alloc(0) : takeUnread(socket),
       ...(state && { state: Buffer.from(state) }),
       ...(left !== undefined && { idleMs: left }),
     };
@@ -122,7 +132,8 @@ export function createServed(
   };
 
   const wake = (moving: Moving): void => {
-    const socket = new Socket({ fd: moving.descriptor, allowHalfOpen: true, readable: true, writable: true });
+    const allowHalfOpen = http !== undefined || (server as { allowHalfOpen?: unknown }).allowHalfOpen === true;
+    const socket = new Socket({ fd: moving.descriptor, allowHalfOpen, readable: true, writable: true });
     if (moving.head.length > 0) socket.unshift(moving.head);
     if (moving.stays) stays.add(socket);
     countAsAccepted(server, socket);
@@ -138,7 +149,10 @@ export function createServed(
     consent.release?.(socket, (state) => {
       if (!draining || !sockets.has(socket)) return;
       if (socket.writableLength > 0) {
-        throw new BatonError('ERR_BATON_UNWRITTEN', 'bytes are still unsent: give the connection after its drain event');
+        throw new BatonError(
+          'ERR_BATON_UNWRITTEN',
+          'bytes are still unsent: give the connection after its drain event',
+        );
       }
       const moving = detach(socket, state);
       if (moving) given.push(moving);
@@ -154,8 +168,14 @@ export function createServed(
     for (const socket of [...fresh, ...idleSockets(http)]) {
       if (taken.length >= limit) break;
       if (stays.has(socket) || !sockets.has(socket)) continue;
-      const moving = detach(socket);
-      if (moving) taken.push(moving);
+      try {
+        const moving = detach(socket);
+        if (moving) taken.push(moving);
+      } catch (error) {
+        // No descriptor is left here: they are looked at again.
+        if (codeOf(error) === 'EMFILE') break;
+        throw error;
+      }
     }
     return taken;
   };

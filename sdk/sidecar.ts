@@ -7,6 +7,7 @@ import { BatonError, codeOf, summary } from './errors.ts';
 import { MAX_FRAME } from './frames.ts';
 import { ANSWER_MS, findPlace, type Inheritance, type Place, type Seeker } from './inheritance.ts';
 import { negotiate, type Role } from './negotiation.ts';
+import { plainSidecar } from './plain.ts';
 import { awaitSuccessors, type Predecessor } from './predecessor.ts';
 import type { Progress } from './progress.ts';
 import { checkServe, findSocket, type ServeOptions } from './serve.ts';
@@ -79,6 +80,9 @@ export async function createSidecar(
 ): Promise<Sidecar> {
   const identity = negotiate(environment.env);
   const { version, role } = identity;
+  if (process.platform !== 'linux' && !native.available()) {
+    return role === 'idle' ? forever(options.signal) : plainSidecar(identity);
+  }
   const directory = openDirectory(environment.env, { ...environment, name: options.name ?? 'sidecar', version });
   const startedAt = environment.now();
   const keeper = keepStateFile(
@@ -118,12 +122,14 @@ export async function createSidecar(
   const offTerminate = environment.onTerminate(() => {
     if (core.leaving) return;
     core.leaving = true;
-    void leave(core, { successors: () => successors, succession: () => succession }, options.gracePeriodMs ?? GRACE_MS).then(
-      async () => {
-        await close();
-        environment.exit(0);
-      },
-    );
+    void leave(
+      core,
+      { successors: () => successors, succession: () => succession },
+      options.gracePeriodMs ?? GRACE_MS,
+    ).then(async () => {
+      await close();
+      environment.exit(0);
+    });
   });
 
   const seeker: Seeker = {
@@ -166,7 +172,10 @@ export async function createSidecar(
       }
       try {
         place.conversation.channel.send({ type: 'ready', sockets: [...inherited] });
-        const { descriptors } = await place.conversation.next(['stopped'], { timeoutMs: ANSWER_MS, signal: options.signal });
+        const { descriptors } = await place.conversation.next(['stopped'], {
+          timeoutMs: ANSWER_MS,
+          signal: options.signal,
+        });
         [core.lock] = descriptors;
         for (const surplus of descriptors.slice(1)) native.close(surplus);
         return;
@@ -180,9 +189,11 @@ export async function createSidecar(
 
   const ready = async (): Promise<void> => {
     if (successors) throw new BatonError('ERR_BATON_ARGUMENT', 'ready was called already');
+    let handoverMs: number | undefined;
     try {
       await commit();
       await startServers(core);
+      if (place?.kind === 'successor') handoverMs = performance.now() - place.connectedAt;
       for (const { descriptor } of inheritance.sockets.values()) native.close(descriptor);
       inheritance.sockets.clear();
       successors = awaitSuccessors(core);
@@ -191,11 +202,14 @@ export async function createSidecar(
       if (place?.kind === 'successor') place.conversation.channel.close();
       return fail(error);
     }
-    const handoverMs = place?.kind === 'successor' ? performance.now() - place.connectedAt : undefined;
     if (place?.kind === 'successor') {
       const { conversation, predecessor } = place;
       const names = [...inherited];
-      succession = keepPredecessor(core, conversation, { version: predecessor, names, onGone: () => (succession = undefined) });
+      succession = keepPredecessor(core, conversation, {
+        version: predecessor,
+        names,
+        onGone: () => (succession = undefined),
+      });
     } else {
       removeLeftovers(directory, version);
     }
@@ -220,9 +234,13 @@ export async function createSidecar(
     state: {
       put(key, bytes) {
         if (bytes.length > MAX_STATE) {
-          throw new BatonError('ERR_BATON_STATE_TOO_LARGE', `state ${key} has ${bytes.length} bytes; ${MAX_STATE} fit a frame`, {
-            facts: { key, bytes: bytes.length, limit: MAX_STATE, frame: MAX_FRAME },
-          });
+          throw new BatonError(
+            'ERR_BATON_STATE_TOO_LARGE',
+            `state ${key} has ${bytes.length} bytes; ${MAX_STATE} fit a frame`,
+            {
+              facts: { key, bytes: bytes.length, limit: MAX_STATE, frame: MAX_FRAME },
+            },
+          );
         }
         core.states.set(key, Buffer.from(bytes));
       },

@@ -5,15 +5,7 @@ import type { Role } from './negotiation.ts';
 
 /** Where a process is in its life, as the agent and `baton migrate` read it. */
 export type LifePhase =
-  | 'starting'
-  | 'idle'
-  | 'waiting'
-  | 'serving'
-  | 'draining'
-  | 'drained'
-  | 'stopping'
-  | 'stopped'
-  | 'failed';
+  'starting' | 'idle' | 'waiting' | 'serving' | 'draining' | 'drained' | 'stopping' | 'stopped' | 'failed';
 
 /** What a process counted since it started. */
 export interface Counters {

@@ -136,7 +136,10 @@ export function keepPredecessor(
         returning = { drain: undefined, resumed: resolve };
       });
       channel.send({ type: 'back' });
-      await Promise.race([resumed, new Promise((resolve) => setTimeout(resolve, Math.min(ANSWER_MS, timeoutMs)).unref())]);
+      await Promise.race([
+        resumed,
+        new Promise((resolve) => setTimeout(resolve, Math.min(ANSWER_MS, timeoutMs)).unref()),
+      ]);
       if (!connected) return false;
       const servers = names.flatMap((name) => core.servers.get(name) ?? []);
       for (const server of servers) server.stop();
@@ -169,4 +172,3 @@ export function keepPredecessor(
     },
   };
 }
-

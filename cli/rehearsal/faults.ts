@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Image } from '../../local/container.ts';
@@ -40,30 +40,48 @@ export function losesRequests(fault: Fault | undefined): boolean {
   return fault === 'predecessor-crash';
 }
 
+/** The images of a rehearsal with their faults in them. */
+export interface Armed {
+  images: Image[];
+  /** To be called when the upgrade with this index begins: from now on its predecessor may fall into the trap. */
+  begin(index: number): void;
+  /** Whether the fault of the upgrade with this index happened. */
+  happened(index: number): boolean;
+}
+
 /**
- * Arms the images of a rehearsal: `images[0]` is the first version, `images[n]` that of the upgrade n with `plan[n - 1]`, its
- * fault. Version numbers are 1, 2, ... in that order. Preloads are written to `directory`.
+ * Puts the faults in: `images[0]` is the first version, `images[n + 1]` that of the upgrade with index n and the fault
+ * `plan[n]`. What the faults need is written to `directory`; nothing in the SDK knows of them.
  */
-export function armImages(images: readonly Image[], plan: readonly (Fault | undefined)[], directory: string): Image[] {
+export function armImages(images: readonly Image[], plan: readonly (Fault | undefined)[], directory: string): Armed {
   const armed = images.map((image) => ({ image, preloads: [] as string[] }));
+  const begun = (index: number) => join(directory, `${index}.begun`);
+  const happened = (index: number) => join(directory, `${index}.happened`);
   plan.forEach((fault, index) => {
-    if (fault === undefined) return;
     const successor = armed[index + 1];
-    if (!successor) return;
+    if (fault === undefined || !successor) return;
     const trap = traps[fault];
-    if (fault === 'predecessor-crash' && trap) {
-      // After a roll-back the predecessor is an earlier version, so every earlier one gets it, for this successor only.
-      const preload = writePreload(directory, fault, trap, String(index + 2));
-      for (const earlier of armed.slice(0, index + 1)) earlier.preloads.push(preload);
-    } else if (trap) {
-      successor.preloads.push(writePreload(directory, fault, trap));
+    if (trap) {
+      const file = join(directory, `${index}.mjs`);
+      writeFileSync(file, preload(fault, trap, begun(index), happened(index)));
+      // After a roll-back the predecessor is an earlier version, so each of them gets it.
+      const victims = fault === 'predecessor-crash' ? armed.slice(0, index + 1) : [successor];
+      for (const victim of victims) victim.preloads.push(pathToFileURL(file).href);
     } else if (fault === 'bad-command') {
       successor.image = { ...successor.image, command: ['/nonexistent/bad-command'] };
+      writeFileSync(happened(index), '');
     } else {
-      successor.image = { ...successor.image, postStart: failingHook(successor.image.postStart ?? []) };
+      successor.image = {
+        ...successor.image,
+        postStart: failingHook(successor.image.postStart ?? [], happened(index)),
+      };
     }
   });
-  return armed.map(({ image, preloads }) => withPreloads(image, preloads));
+  return {
+    images: armed.map(({ image, preloads }) => withPreloads(image, preloads)),
+    begin: (index) => writeFileSync(begun(index), ''),
+    happened: (index) => existsSync(happened(index)),
+  };
 }
 
 function withPreloads(image: Image, preloads: readonly string[]): Image {
@@ -74,25 +92,21 @@ function withPreloads(image: Image, preloads: readonly string[]): Image {
 }
 
 /** The scenario's own hook runs first, so that the copy has taken over when it fails. */
-function failingHook(hook: readonly string[]): string[] {
-  const script = '[ $# -eq 0 ] || "$@"; echo "baton rehearse: fault postStart-fails" >&2; exit 1';
-  return ['/bin/sh', '-c', script, 'postStart', ...hook];
-}
-
-function writePreload(directory: string, fault: Fault, trap: Trap, peer?: string): string {
-  const path = join(directory, `${fault}${peer === undefined ? '' : `-${peer}`}.mjs`);
-  writeFileSync(path, preload(fault, trap, peer));
-  return pathToFileURL(path).href;
+function failingHook(hook: readonly string[], happened: string): string[] {
+  const script =
+    'mark=$1; shift; [ $# -eq 0 ] || "$@"; : > "$mark"; echo "baton rehearse: fault postStart-fails" >&2; exit 1';
+  return ['/bin/sh', '-c', script, 'postStart', happened, ...hook];
 }
 
 /** The SDK publishes every frame right after it was written and before a received one is acted on. */
-function preload(fault: Fault, { direction, type, signal }: Trap, peer: string | undefined): string {
+function preload(fault: Fault, { direction, type, signal }: Trap, begun: string, happened: string): string {
   const note = `baton rehearse: fault ${fault}: ${signal} at ${direction} ${type}\n`;
   return `import { subscribe } from 'node:diagnostics_channel';
-import { writeSync } from 'node:fs';
+import { existsSync, writeFileSync, writeSync } from 'node:fs';
 subscribe('baton:frame', (frame) => {
   if (frame.direction !== ${JSON.stringify(direction)} || frame.type !== ${JSON.stringify(type)}) return;
-  ${peer === undefined ? '' : `if (String(frame.peer) !== ${JSON.stringify(peer)}) return;`}
+  if (!existsSync(${JSON.stringify(begun)})) return;
+  writeFileSync(${JSON.stringify(happened)}, '');
   writeSync(2, ${JSON.stringify(note)});
   process.kill(process.pid, ${JSON.stringify(signal)});
 });

@@ -34,6 +34,8 @@ export interface UpgradeReport {
   /** The container that runs the new version. */
   container: string;
   fault: Fault | null;
+  /** Whether the fault was reached; null without one. */
+  faultHappened: boolean | null;
   result: UpgradeOutcome['result'];
   reason: FailureReason | null;
   message: string | null;
@@ -59,7 +61,7 @@ export interface Findings {
   endedAt: number;
   port: number;
   summary: LoadSummary | undefined;
-  upgrades: { outcome: UpgradeOutcome; fault: Fault | undefined; latency: Latency | undefined }[];
+  upgrades: { outcome: UpgradeOutcome; fault: Fault | undefined; happened: boolean; latency: Latency | undefined }[];
   timeline: Timeline;
   interrupted: boolean;
 }
@@ -68,11 +70,12 @@ export interface Findings {
 export function makeReport(scenario: Scenario, findings: Findings): Report {
   const { summary, startedAt, interrupted } = findings;
   const { name, host } = scenario.sidecar;
-  const upgrades = findings.upgrades.map(({ outcome, fault, latency }) => ({
+  const upgrades = findings.upgrades.map(({ outcome, fault, happened, latency }) => ({
     version: outcome.version,
     previousVersion: outcome.previousVersion,
     container: outcome.container,
     fault: fault ?? null,
+    faultHappened: fault === undefined ? null : happened,
     result: outcome.result,
     reason: outcome.reason ?? null,
     message: outcome.message ?? null,
@@ -106,9 +109,15 @@ export function makeReport(scenario: Scenario, findings: Findings): Report {
 
 function judgeUpgrades(scenario: Scenario, upgrades: readonly UpgradeReport[]): Verdict[] {
   return scenario.expect.upgrades.flatMap((expected, index) => {
-    if (expected === 'any') return [];
-    const actual = upgrades[index]?.result ?? 'not begun';
-    return [{ what: `upgrade ${index + 1}`, expected, actual, met: actual === expected }];
+    const upgrade = upgrades[index];
+    const actual = upgrade?.result ?? 'not begun';
+    const what = `upgrade ${index + 1}`;
+    const verdicts: Verdict[] = expected === 'any' ? [] : [{ what, expected, actual, met: actual === expected }];
+    // A fault that was never reached proves nothing.
+    if (upgrade && upgrade.fault !== null && upgrade.faultHappened !== true) {
+      verdicts.push({ what, expected: `fault ${upgrade.fault}`, actual: 'never reached', met: false });
+    }
+    return verdicts;
   });
 }
 

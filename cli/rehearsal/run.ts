@@ -7,6 +7,7 @@ import { readStateFile } from '../../local/state-file.ts';
 import { upgrade } from '../../local/upgrader.ts';
 import { injected, nextVersion } from '../../local/versions.ts';
 import type { Workspace } from '../../local/workspace.ts';
+import type { Armed } from './faults.ts';
 import { armImages } from './faults.ts';
 import type { Latency, LoadSummary } from './load-types.ts';
 import type { RunningLoad } from './load.ts';
@@ -46,8 +47,8 @@ export async function runRehearsal(scenario: Scenario, options: RunOptions): Pro
   const { port, progress, signal } = options;
   const { host, name } = scenario.sidecar;
   const startedAt = Date.now();
-  const images = imagesOf(scenario, options.workspace.directory('f'));
-  const pod = start(scenario, images[0], options);
+  const armed = imagesOf(scenario, options.workspace.directory('f'));
+  const pod = start(scenario, armed.images[0] ?? imageOf(scenario, 'version 1', {}), options);
   let load: RunningLoad | undefined;
   try {
     const timeline = emptyTimeline();
@@ -65,12 +66,13 @@ export async function runRehearsal(scenario: Scenario, options: RunOptions): Pro
       if (signal.aborted) break;
       if (index > 0) await pause(scenario.pauses.between, signal);
       await load?.enter('during');
+      armed.begin(index);
       version = nextVersion(version);
       const outcome = await upgrade(pod, {
         sidecar: name,
         volume,
         version,
-        image: images[index + 1] ?? images[0],
+        image: armed.images[index + 1] ?? imageOf(scenario, `version ${version}`, {}),
         idleImage: imageOf(scenario, 'idle', {}),
         migrationTimeout: scenario.timeouts.migration,
         drainTimeout: scenario.timeouts.drain,
@@ -80,7 +82,7 @@ export async function runRehearsal(scenario: Scenario, options: RunOptions): Pro
           progress.step(`upgrade ${index + 1}/${scenario.upgrades.length}  ${phase.padEnd(12)} ${detail}`),
       });
       const latency: Latency | undefined = await load?.enter('after');
-      upgrades.push({ outcome, fault, latency });
+      upgrades.push({ outcome, fault, happened: armed.happened(index), latency });
       progress.step(`upgrade ${index + 1}/${scenario.upgrades.length}  ${outcome.result}`);
     }
     await pause(scenario.pauses.after, signal);
@@ -118,12 +120,14 @@ function start(scenario: Scenario, image: Image, options: RunOptions): Pod {
   });
 }
 
-function imagesOf(scenario: Scenario, directory: string): [Image, ...Image[]] {
+function imagesOf(scenario: Scenario, directory: string): Armed {
   const first = imageOf(scenario, 'version 1', {});
   const later = scenario.upgrades.map((planned, index) => imageOf(scenario, `version ${index + 2}`, planned));
-  const faults = scenario.upgrades.map(({ fault }) => fault);
-  const [armed = first, ...rest] = armImages([first, ...later], faults, directory);
-  return [armed, ...rest];
+  return armImages(
+    [first, ...later],
+    scenario.upgrades.map(({ fault }) => fault),
+    directory,
+  );
 }
 
 function imageOf(

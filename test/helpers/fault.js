@@ -7,5 +7,6 @@ if (!signal) throw new Error(`BATON_TEST_FAULT is malformed: ${fault}`);
 
 let seen = 0;
 subscribe('baton:frame', (frame) => {
-  if (frame.direction === direction && frame.type === type && ++seen === Number(count)) process.kill(process.pid, signal);
+  if (frame.direction === direction && frame.type === type && ++seen === Number(count))
+    process.kill(process.pid, signal);
 });

@@ -17,6 +17,11 @@ export function openDescriptors(): number[] {
     .filter((descriptor) => target(descriptor) !== undefined);
 }
 
+/** How many sockets are open here. Other descriptors come and go with Node's and the test runner's own work. */
+export function openSockets(): number {
+  return openDescriptors().filter((descriptor) => target(descriptor)?.startsWith('socket:')).length;
+}
+
 /** What a descriptor refers to, such as `socket:[1234]`: two that are equal are the same open file. */
 export function target(descriptor: number): string | undefined {
   try {

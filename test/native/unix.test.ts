@@ -155,14 +155,14 @@ test('notify: false where nobody is, or where the queue is full', (t) => {
 
 // Node has no Unix datagram sockets; the build needs python3 anyway. It prints each datagram, once told to read.
 const receiver = `
-import socket, sys
+import os, socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind(sys.argv[1])
-print('bound', flush=True)
+os.write(1, b'bound\\n')
 sys.stdin.readline()
 s.settimeout(0.5)
 try:
-    while True: print(s.recv(100).decode(), flush=True)
+    while True: os.write(1, s.recv(100) + b'\\n')
 except TimeoutError: pass
 `;
 

@@ -1,0 +1,18 @@
+/** Wrong words on the command line; the caller prints the message and exits with 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** A positive number given to an option. */
+export function numberOption(option: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
+    throw new UsageError(`${option} is ${JSON.stringify(text)}; it must be a number above 0`);
+  }
+  return value;
+}
+
+/** Whether an error is about the command line: ours, or one of `parseArgs`. */
+export const isUsageError = (error: unknown): error is Error =>
+  error instanceof UsageError ||
+  (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_'));

@@ -1,0 +1,91 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { parseMessage } from '../../sdk/messages.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+
+const sources = ['sdk', 'native', 'cli', 'local']
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+  )
+  .filter((file) => file.endsWith('.ts'));
+
+test('every error code is documented, and every documented one exists', (t) => {
+  const inSource = new Set(sources.flatMap((file) => read(file).match(/ERR_BATON_[A-Z_]*[A-Z]/g) ?? []));
+  const inDocs = new Set(
+    [...read('docs/reference/errors.md').matchAll(/^\| `(ERR_BATON_\w+)`/gm)].map(([, code]) => code),
+  );
+  t.deepEqual(
+    [...inSource].filter((code) => !inDocs.has(code)),
+    [],
+    'not documented',
+  );
+  t.deepEqual(
+    [...inDocs].filter((code) => !inSource.has(code ?? '')),
+    [],
+    'not in the source',
+  );
+});
+
+test('the protocol page has a row for every message type', (t) => {
+  const documented = [
+    ...read('docs/reference/protocol.md').matchAll(/^\| (?:successor|predecessor|either) +\| `(\w+)`/gm),
+  ];
+  const types = documented.map(([, type]) => type ?? '');
+  t.true(types.length > 10);
+  for (const type of types) {
+    const error = t.throws(() => parseMessage({ type: `${type}?` }));
+    t.regex(error?.message ?? '', /unknown message type/);
+    t.notThrows(() => {
+      try {
+        parseMessage({ type });
+      } catch (cause) {
+        if (/unknown/.test(String(cause))) throw cause;
+      }
+    }, type);
+  }
+  const source = /export type Message =([\s\S]*?);\n\n/.exec(read('sdk/messages.ts'))?.[1] ?? '';
+  const known = [...source.matchAll(/type: '(\w+)'/g)].map(([, type]) => type ?? '');
+  t.deepEqual(new Set(types), new Set(known));
+});
+
+test("the README's sidecar is the smallest example", (t) => {
+  const code = /```js\n([\s\S]*?)```/.exec(read('README.md'))?.[1];
+  t.is(code, read('examples/smallest/sidecar.js'));
+});
+
+test('links in the documentation lead somewhere', (t) => {
+  const pages = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.md'))
+      .map((file) => join('docs', file)),
+  ];
+  const anchor = (heading: string): string =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .trim()
+      .replaceAll(' ', '-');
+  for (const page of pages) {
+    for (const [, target = ''] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      const [file = '', fragment] = target.split('#');
+      const path = join(page, '..', file);
+      t.notThrows(() => readdirSync(join(root, path, '..')), `${page}: ${target}`);
+      const found = file === '' || readdirSync(join(root, path, '..')).includes(path.split('/').at(-1) ?? '');
+      t.true(found, `${page}: ${target}`);
+      if (fragment)
+        t.true(
+          [...read(file === '' ? page : path).matchAll(/^#+ (.*)$/gm)].some(
+            ([, heading = '']) => anchor(heading) === fragment,
+          ),
+          `${page}: #${fragment}`,
+        );
+    }
+  }
+});
