@@ -1,7 +1,15 @@
-import { existsSync } from 'node:fs';
-import { createRequire as requireFrom } from 'node:module';
 import { isIP } from 'node:net';
-import { dirname, join } from 'node:path';
+import { binding } from './addon.ts';
+import {
+  checkArray,
+  checkBytes,
+  checkDescriptor,
+  checkInteger,
+  checkObject,
+  checkPath,
+  isDescriptor,
+  refuse,
+} from './arguments.ts';
 
 /** An error of a system call: `code` is errno's name (`EPIPE`), `errno` its number, `syscall` the call that failed. */
 export interface SystemError extends Error {
@@ -62,108 +70,8 @@ export interface Watcher {
 /** The most descriptors that one message carries: SCM_MAX_FD of the kernel. */
 export const maxDescriptors = 253;
 
-/** The addon's own functions: native/*.cc say what they take. Numbers below zero mean "try again". */
-interface Binding {
-  send(socket: number, bytes: Uint8Array, descriptors: Int32Array, count: number): number;
-  receive(socket: number, into: Uint8Array, limit: number, out: Int32Array): number;
-  credentials(socket: number): { pid: number; uid: number; gid: number };
-  duplicate(descriptor: number): number;
-  close(descriptor: number): void;
-  shutdown(socket: number, write: boolean): void;
-  lock(descriptor: number): boolean;
-  facts(socket: number): SocketFacts;
-  listenTcp(host: string, port: number, flags: number, backlog: number): number;
-  bindUdp(host: string, port: number, flags: number): number;
-  accept(socket: number): number | undefined;
-  listenUnix(path: string, backlog: number): number;
-  connectUnix(path: string): number;
-  socketPair(): [number, number];
-  notify(path: string, bytes: Uint8Array): boolean;
-  watch(
-    descriptor: number,
-    events: number,
-    callback: (readable: boolean, writable: boolean) => void,
-  ): { update(events: number): void; close(): void };
-}
-
-let loaded: Binding | undefined;
-
-function binding(): Binding {
-  return (loaded ??= load());
-}
-
-/** From the sources, from dist/native/ and from the bundled program alike, the package's own name leads to its root. */
-function load(): Binding {
-  const require = requireFrom(import.meta.url);
-  try {
-    const root = dirname(require.resolve('baton-sidecar/package.json'));
-    const prebuilt = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'baton.node');
-    return require(existsSync(prebuilt) ? prebuilt : join(root, 'build', 'Release', 'baton.node')) as Binding;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const remedy =
-      process.platform === 'linux'
-        ? 'build it with `npm run build:native`, which needs python3, make and g++'
-        : `it exists for Linux only, and this is ${process.platform}`;
-    const message = `The native addon of baton-sidecar does not load on ${process.platform}-${process.arch}: ${remedy} (${reason})`;
-    throw Object.assign(new Error(message, { cause }), { code: 'ERR_BATON_ADDON' });
-  }
-}
-
 // Descriptors cross into and out of the addon here; every call is synchronous, so one array serves all.
 const crossing = new Int32Array(maxDescriptors + 2);
-
-function refuse(argument: string, wanted: string, value: unknown): never {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  const message = `Argument "${argument}" must be ${wanted}, not ${shown}`;
-  throw Object.assign(new TypeError(message), { code: 'ERR_BATON_ARGUMENT' });
-}
-
-function isDescriptor(value: unknown): boolean {
-  // `| 0` leaves only what is an int32 already.
-  return typeof value === 'number' && (value | 0) === value && value >= 0;
-}
-
-function checkDescriptor(argument: string, value: unknown): void {
-  if (!isDescriptor(value)) refuse(argument, 'an open descriptor', value);
-}
-
-function checkArray(argument: string, value: unknown): void {
-  if (!Array.isArray(value)) refuse(argument, 'an array', value);
-}
-
-function checkBytes(argument: string, value: unknown): void {
-  if (!(value instanceof Uint8Array)) refuse(argument, 'a Uint8Array', typeof value);
-}
-
-function checkInteger(argument: string, value: unknown, least: number, most: number): void {
-  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
-    refuse(argument, `an integer from ${least} to ${most}`, value);
-  }
-}
-
-function checkPath(value: unknown): void {
-  if (typeof value !== 'string' || value === '') refuse('path', 'a non-empty string', value);
-  if (value.indexOf('\0', 1) > 0) refuse('path', 'without a NUL except in front (an abstract name)', value);
-}
-
-function checkObject(argument: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null) refuse(argument, 'an object', value);
-}
-
-function bindFlags(options: BindOptions): number {
-  checkObject('options', options);
-  if (typeof options.host !== 'string' || isIP(options.host) === 0) {
-    refuse('host', 'a numeric IPv4 or IPv6 address', options.host);
-  }
-  checkInteger('port', options.port, 0, 65535);
-  return (options.reusePort ? 1 : 0) | (options.ipv6Only ? 2 : 0) | (options.transparent ? 4 : 0);
-}
-
-function eventMask(events: WatchEvents): number {
-  checkObject('events', events);
-  return (events.readable ? 1 : 0) | (events.writable ? 2 : 0);
-}
 
 /** Whether the addon loads here. Where it does not, every other function throws `ERR_BATON_ADDON`. */
 export function available(): boolean {
@@ -392,4 +300,18 @@ export function watch(
     update: (next) => watcher.update(eventMask(next)),
     close: () => watcher.close(),
   };
+}
+
+function bindFlags(options: BindOptions): number {
+  checkObject('options', options);
+  if (typeof options.host !== 'string' || isIP(options.host) === 0) {
+    refuse('host', 'a numeric IPv4 or IPv6 address', options.host);
+  }
+  checkInteger('port', options.port, 0, 65535);
+  return (options.reusePort ? 1 : 0) | (options.ipv6Only ? 2 : 0) | (options.transparent ? 4 : 0);
+}
+
+function eventMask(events: WatchEvents): number {
+  checkObject('events', events);
+  return (events.readable ? 1 : 0) | (events.writable ? 2 : 0);
 }

@@ -1,6 +1,6 @@
 import { channel as diagnosticsChannel } from 'node:diagnostics_channel';
 import * as native from '../native/index.ts';
-import { BatonError } from './errors.ts';
+import { BatonError, isBatonError, summary } from './errors.ts';
 import { createFrameReader, encodeFrame, type Frame } from './frames.ts';
 import type { Message } from './messages.ts';
 
@@ -51,6 +51,8 @@ export function openChannel(socket: number, identity: { version: string }, handl
   const reader = createFrameReader();
   const buffer = Buffer.allocUnsafe(READ_BYTES);
   const queue: Outgoing[] = [];
+  /** Frames read and not yet acted on. */
+  const arrived: Frame[] = [];
   let open = true;
   let unreadable = false;
   let failed = false;
@@ -63,13 +65,14 @@ export function openChannel(socket: number, identity: { version: string }, handl
 
   /** The last words: after the fence only answers about connections still count. */
   const drainAnswers = (): void => {
-    for (let part = read(); part !== undefined; part = part.done ? undefined : read()) {
-      for (const frame of part.frames) {
-        publish('received', frame.message.type);
-        for (const descriptor of frame.descriptors) native.close(descriptor);
-        if (frame.message.type === 'ack' || frame.message.type === 'nack') {
-          handlers.frame({ message: frame.message, descriptors: [] });
-        }
+    for (let part = unreadable ? undefined : read(); part !== undefined; part = part.done ? undefined : read()) {
+      arrived.push(...part.frames);
+    }
+    for (const frame of arrived.splice(0)) {
+      publish('received', frame.message.type);
+      for (const descriptor of frame.descriptors) native.close(descriptor);
+      if (frame.message.type === 'ack' || frame.message.type === 'nack') {
+        handlers.frame({ message: frame.message, descriptors: [] });
       }
     }
   };
@@ -81,7 +84,7 @@ export function openChannel(socket: number, identity: { version: string }, handl
     watcher.close();
     try {
       native.shutdown(socket, 'read');
-      if (!unreadable) drainAnswers();
+      drainAnswers();
     } finally {
       native.close(socket);
       for (const descriptor of reader.unclaimed()) native.close(descriptor);
@@ -90,8 +93,20 @@ export function openChannel(socket: number, identity: { version: string }, handl
     }
   };
 
+  /** A peer that broke the protocol learns why, unless a frame to it is half written. */
+  const refuse = (error: BatonError): void => {
+    if (failed || queue.length > 0) return;
+    try {
+      native.send(socket, encodeFrame({ type: 'refuse', ...summary(error) }));
+      publish('sent', 'refuse');
+    } catch {
+      // It is gone, and needs no reason any more.
+    }
+  };
+
   const end = (error?: Error): void => {
     if (!open) return;
+    if (isBatonError(error)) refuse(error);
     close();
     handlers.ended(error);
   };
@@ -145,11 +160,9 @@ export function openChannel(socket: number, identity: { version: string }, handl
 
   const pull = (): void => {
     for (let part = open ? read() : undefined; part !== undefined; part = open ? read() : undefined) {
-      for (const frame of part.frames) {
-        if (!open) {
-          for (const descriptor of frame.descriptors) native.close(descriptor);
-          continue;
-        }
+      arrived.push(...part.frames);
+      // A frame that ends the connection leaves the rest to the fence: answers among them are final.
+      for (let frame = arrived.shift(); frame !== undefined; frame = arrived.shift()) {
         publish('received', frame.message.type);
         handlers.frame(frame);
       }

@@ -19,6 +19,8 @@ export interface Conversation {
   ): Promise<Frame>;
   /** From now on frames go to these handlers, first those that have come already. */
   handle(handlers: ChannelHandlers): void;
+  /** Closes the channel and the descriptors of frames that nobody took. */
+  close(): void;
 }
 
 const closeAll = (frame: Frame): void => {
@@ -101,8 +103,13 @@ export function converse(socket: number, identity: { version: string }): Convers
     },
     handle(next) {
       handlers = next;
+      const already = over;
       for (const frame of inbox.splice(0)) next.frame(frame);
-      if (over) next.ended(over.error);
+      if (already) next.ended(already.error);
+    },
+    close() {
+      channel.close();
+      for (const frame of inbox.splice(0)) closeAll(frame);
     },
   };
 }

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import * as native from '../native/index.ts';
-import { BatonError, codeOf } from './errors.ts';
+import { BatonError, codeOf, isBatonError } from './errors.ts';
 
 /** The longest path of a Unix socket: `sun_path` less its closing NUL (unix(7)). */
 export const MAX_SOCKET_PATH = 107;
@@ -103,7 +103,8 @@ export function listenForSuccessors(directory: Directory, version: string, pid: 
 /**
  * Connects to a version's socket. `undefined` = that version is gone (nobody listens). The caller closes the descriptor.
  *
- * @throws BatonError `ERR_BATON_UNREACHABLE` when the socket is there and cannot be used (EACCES and the like).
+ * @throws BatonError `ERR_BATON_UNREACHABLE` when the socket is there and cannot be used (EACCES and the like),
+ *   `ERR_BATON_CROWDED` when somebody listens whose queue is full.
  */
 export function connectTo(directory: Directory, version: string): number | undefined {
   const path = directory.socketOf(version);
@@ -111,6 +112,12 @@ export function connectTo(directory: Directory, version: string): number | undef
     return native.connectUnix(path);
   } catch (cause) {
     if (['ENOENT', 'ECONNREFUSED'].includes(codeOf(cause) ?? '')) return undefined;
+    if (codeOf(cause) === 'EAGAIN') {
+      throw new BatonError('ERR_BATON_CROWDED', `too many processes wait for version ${version} at ${path}: try again`, {
+        facts: { path, version },
+        cause,
+      });
+    }
     throw new BatonError(
       'ERR_BATON_UNREACHABLE',
       `${path} cannot be connected to (${codeOf(cause) ?? 'unknown error'}). ` +
@@ -154,15 +161,23 @@ function openOwner(path: string): number {
   }
 }
 
+const answers = (directory: Directory, version: string): boolean => {
+  try {
+    const socket = connectTo(directory, version);
+    if (socket !== undefined) native.close(socket);
+    return socket !== undefined;
+  } catch (error) {
+    // Somebody listens there, or somebody else's file is in the way: no leftover to remove.
+    if (isBatonError(error)) return true;
+    throw error;
+  }
+};
+
 /** Removes what an older version left behind, if it is gone; files of another user that may not be removed stay. */
 export function removeLeftovers(directory: Directory, version: string): void {
   for (const other of versionsIn(directory)) {
     if (BigInt(other) >= BigInt(version)) continue;
-    const socket = connectTo(directory, other);
-    if (socket !== undefined) {
-      native.close(socket);
-      continue;
-    }
+    if (answers(directory, other)) continue;
     for (const path of [directory.socketOf(other), directory.stateOf(other)]) {
       try {
         fs.rmSync(path, { force: true });

@@ -18,8 +18,8 @@ export interface Drained {
 
 /** Connections on their way to the peer; see {@link drain}. */
 export interface Drain {
-  /** The peer's answer about one connection. */
-  answer(message: Extract<Message, { type: 'ack' | 'nack' }>): void;
+  /** The peer's answer about one connection; `false` for one that it was not asked about. */
+  answer(message: Extract<Message, { type: 'ack' | 'nack' }>): boolean;
   /** Moves nothing more. What the peer has not acknowledged is served here again once `settled`: the channel is fenced. */
   stop(settled: boolean): void;
 }
@@ -74,7 +74,7 @@ export function drain(
   return {
     answer(message) {
       const moving = pending.get(message.id);
-      if (!moving) return;
+      if (!moving) return false;
       pending.delete(message.id);
       if (message.type === 'ack') {
         native.close(moving.descriptor);
@@ -84,6 +84,7 @@ export function drain(
         serverOf(moving)?.adopt({ ...moving, stays: true });
       }
       pump();
+      return true;
     },
     stop(settled) {
       if (active) end();

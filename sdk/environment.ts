@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { lookup } from 'node:dns/promises';
+import { codeOf } from './errors.ts';
 
 /** What a sidecar needs of its surroundings; tests replace it to run both copies in one process. */
 export interface Environment {
@@ -32,6 +33,16 @@ export function processStartOf(pid: number | 'self'): number | undefined {
 }
 
 function descriptors(): { open: number; limit: number } {
+  try {
+    return countDescriptors();
+  } catch (error) {
+    if (codeOf(error) !== 'EMFILE') throw error;
+    // Counting takes a descriptor itself: there is no room at all.
+    return { open: 0, limit: 0 };
+  }
+}
+
+function countDescriptors(): { open: number; limit: number } {
   const soft = /^Max open files +(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
   const limit = soft === undefined || soft === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(soft);
   return { open: readdirSync('/proc/self/fd').length, limit };

@@ -25,14 +25,14 @@ export function createHeld(wake: (moving: Moving) => void, expired: () => void):
       release();
       wake(moving);
     });
-    const timer =
-      moving.idleMs === undefined
-        ? undefined
-        : setTimeout(() => {
-            release();
-            native.close(moving.descriptor);
-            expired();
-          }, moving.idleMs);
+    const timer = moving.idleMs === undefined ? undefined : setTimeout(() => setImmediate(expire), moving.idleMs);
+    // A process that was busy finds the timer due before it has looked at its sockets: a request may be there.
+    const expire = (): void => {
+      if (!all.has(moving)) return;
+      release();
+      native.close(moving.descriptor);
+      expired();
+    };
     const release = (): void => {
       all.delete(moving);
       watcher.close();

@@ -69,12 +69,22 @@ const silentOwner = ({ directory, timeoutMs }: Seeker): BatonError =>
     { facts: { directory: directory.path, timeoutMs } },
   );
 
+const connect = (directory: Directory, version: string): number | 'crowded' | undefined => {
+  try {
+    return connectTo(directory, version);
+  } catch (error) {
+    if (codeOf(error) === 'ERR_BATON_CROWDED') return 'crowded';
+    throw error;
+  }
+};
+
 function dial({ identity, directory }: Seeker): { socket: number; version: string } | undefined {
   const named = identity.role === 'successor' && identity.alternative !== undefined ? [identity.alternative] : [];
   // A stale process never takes over: it waits until its successor is dead.
   const others = identity.role === 'stale' ? [] : versionsIn(directory);
   for (const version of new Set([...named, ...others])) {
-    const socket = connectTo(directory, version);
+    const socket = connect(directory, version);
+    if (socket === 'crowded') return undefined;
     if (socket === undefined) continue;
     if (version !== identity.version) return { socket, version };
     native.close(socket);
@@ -87,6 +97,10 @@ function dial({ identity, directory }: Seeker): { socket: number; version: strin
   }
   return undefined;
 }
+
+/** Whether it is worth looking again: the peer died, froze, heard nothing of this process, or has too many visitors. */
+export const lineBroke = (error: unknown): boolean =>
+  ['ERR_BATON_DISCONNECTED', 'ERR_BATON_SILENT', 'ERR_BATON_CROWDED'].includes(codeOf(error) ?? '');
 
 /** Shakes hands and takes what is offered; `undefined` = the predecessor went away or is busy: look again. */
 async function inherit(
@@ -111,8 +125,8 @@ async function inherit(
     await takeOffer(conversation, inheritance, signal);
     return { kind: 'successor', predecessor: version, conversation, connectedAt };
   } catch (error) {
-    conversation.channel.close();
-    if (codeOf(error) === 'ERR_BATON_DISCONNECTED' || (patient && codeOf(error) === 'ERR_BATON_BUSY')) return undefined;
+    conversation.close();
+    if (lineBroke(error) || (patient && codeOf(error) === 'ERR_BATON_BUSY')) return undefined;
     throw error;
   }
 }
@@ -139,7 +153,9 @@ async function takeOffer(
               'ERR_BATON_MESSAGE',
               `${message.sockets.length} sockets were offered with ${descriptors.length} descriptors`,
             )
-          : undefined;
+          : descriptors.every(isListener)
+            ? undefined
+            : new BatonError('ERR_BATON_KIND', 'a socket was offered that does not listen: the other version is broken');
     for (const [index, description] of message.sockets.entries()) {
       const descriptor = descriptors[index];
       if (descriptor === undefined) break;
@@ -160,6 +176,15 @@ async function takeOffer(
     if (message.type === 'state') inheritance.states.set(message.key, Buffer.from(message.bytes, 'base64'));
   }
 }
+
+const isListener = (descriptor: number): boolean => {
+  try {
+    const { type, listening } = native.facts(descriptor);
+    return type === 'stream' && listening;
+  } catch {
+    return false;
+  }
+};
 
 /** Refuses other users in the fallback folder, and reports them elsewhere: the mount is the border there. */
 export function checkUser(

@@ -104,9 +104,9 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 export function parseMessage(value: unknown): Message {
   const type = isRecord(value) ? value['type'] : undefined;
   if (!isRecord(value) || typeof type !== 'string' || !Object.hasOwn(FIELDS, type)) {
-    throw new BatonError('ERR_BATON_MESSAGE', `unknown message type ${JSON.stringify(type) ?? 'undefined'}`, {
-      facts: { type },
-    });
+    // It may be as long, or nested as deep, as a frame allows.
+    const shown = typeof type === 'string' ? JSON.stringify(type.slice(0, 40)) : typeof type;
+    throw new BatonError('ERR_BATON_MESSAGE', `unknown message type ${shown}`, { facts: { type: shown } });
   }
   for (const [field, check] of Object.entries(FIELDS[type as Message['type']])) {
     if (!check(value[field])) {

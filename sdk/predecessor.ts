@@ -3,8 +3,8 @@ import { openChannel, type Channel } from './channel.ts';
 import { connectionsOf, startServers, type Core } from './core.ts';
 import { listenForSuccessors } from './directory.ts';
 import { drain, type Drain } from './drain.ts';
-import { BatonError, summary } from './errors.ts';
-import { MAX_DESCRIPTORS, type Frame } from './frames.ts';
+import { BatonError, isBatonError, summary } from './errors.ts';
+import { encodeFrame, MAX_DESCRIPTORS, type Frame } from './frames.ts';
 import { ANSWER_MS, checkUser } from './inheritance.ts';
 import { OLDEST_PROTOCOL, PROTOCOL, type Message } from './messages.ts';
 import { receiveConnection } from './receiving.ts';
@@ -16,6 +16,8 @@ const READY_MS = 300_000;
 const MAX_STRANGERS = 16;
 /** Descriptors that a process needs beside its sockets and connections. */
 const SPARE_DESCRIPTORS = 32;
+/** A process without a descriptor left hears nobody for so long, in milliseconds. */
+const PAUSE_MS = 1000;
 
 /** This process as the one that hands over. */
 export interface Predecessor {
@@ -176,7 +178,7 @@ export function awaitSuccessors(core: Core): Predecessor {
     session.version = hello.version;
     const wrong = objection(hello);
     if (wrong) return step(session, 'unexpected', summary(wrong));
-    session.names = hello.serving ?? [];
+    session.names = [...new Set(hello.serving)];
     step(session, hello.serving ? 'hello-serving' : 'hello', { code: '', message: '' });
   };
 
@@ -200,12 +202,15 @@ export function awaitSuccessors(core: Core): Predecessor {
         greet(session, message);
         break;
       case 'ready':
-        session.names = message.sockets;
+        session.names = [...new Set(message.sockets)];
         step(session, 'ready', { code: 'ERR_BATON_MESSAGE', message: 'ready is not expected now' });
         break;
       case 'ack':
       case 'nack':
-        session.draining?.answer(message);
+        if (!session.draining?.answer(message)) unexpected(session, message);
+        break;
+      case 'refuse':
+        step(session, 'unexpected', { code: message.code, message: message.message });
         break;
       case 'back':
         step(session, 'back', { code: 'ERR_BATON_MESSAGE', message: `version ${session.version} gave back` });
@@ -218,9 +223,20 @@ export function awaitSuccessors(core: Core): Predecessor {
     }
   };
 
+  const turnAway = (socket: number): void => {
+    const message = `${MAX_STRANGERS} processes have connected and not said hello: try again`;
+    try {
+      native.send(socket, encodeFrame({ type: 'refuse', code: 'ERR_BATON_CROWDED', message }));
+    } catch (error) {
+      progress({ type: 'refused', ...summary(error) });
+    } finally {
+      native.close(socket);
+    }
+  };
+
   const meet = (socket: number): void => {
     if ([...sessions].filter(({ phase }) => phase === 'greeting').length >= MAX_STRANGERS) {
-      native.close(socket);
+      turnAway(socket);
       return;
     }
     const session: Session = {
@@ -232,6 +248,7 @@ export function awaitSuccessors(core: Core): Predecessor {
       channel: openChannel(socket, identity, {
         frame: (frame) => hear(session, frame),
         ended(error) {
+          if (isBatonError(error)) progress({ type: 'refused', ...summary(error) });
           session.draining?.stop(true);
           forget(session);
           step(session, 'ended', {
@@ -253,8 +270,20 @@ export function awaitSuccessors(core: Core): Predecessor {
   };
 
   const listener = listenForSuccessors(core.directory, identity.version, core.environment.pid);
+  let pause: NodeJS.Timeout | undefined;
+  const next = (): number | undefined => {
+    try {
+      return native.accept(listener);
+    } catch (error) {
+      // Watched on, a socket that cannot be accepted from would be reported without end.
+      progress({ type: 'refused', ...summary(error) });
+      watcher.update({});
+      pause = setTimeout(() => watcher.update({ readable: true }), PAUSE_MS);
+      return undefined;
+    }
+  };
   const watcher = native.watch(listener, { readable: true }, () => {
-    for (let socket = native.accept(listener); socket !== undefined; socket = native.accept(listener)) meet(socket);
+    for (let socket = next(); socket !== undefined; socket = next()) meet(socket);
   });
 
   return {
@@ -262,6 +291,7 @@ export function awaitSuccessors(core: Core): Predecessor {
     drained: () => keeper.state.phase === 'drained',
     close() {
       closing = true;
+      clearTimeout(pause);
       watcher.close();
       native.close(listener);
       for (const session of [...sessions]) {

@@ -52,6 +52,10 @@ export function checkServe(server: Server, options: ServeOptions): void {
   if ((options.port === undefined) === (options.path === undefined)) {
     throw new BatonError('ERR_BATON_ARGUMENT', 'serve needs either a port or a path');
   }
+  if (options.path === '') throw new BatonError('ERR_BATON_ARGUMENT', 'path is empty');
+  if (options.backlog !== undefined && !(Number.isInteger(options.backlog) && options.backlog >= 0)) {
+    throw new BatonError('ERR_BATON_ARGUMENT', `backlog is ${options.backlog}; it must be a number from 0`);
+  }
   if (options.port !== undefined && !(Number.isInteger(options.port) && options.port >= 0 && options.port < 65536)) {
     throw new BatonError('ERR_BATON_ARGUMENT', `port is ${options.port}; it must be a number from 0 to 65535`);
   }
@@ -90,7 +94,15 @@ export async function findSocket(
 }
 
 async function hostOf({ host }: ServeOptions, environment: Pick<Environment, 'resolve'>): Promise<string> {
-  if (host !== undefined) return isIP(host) === 0 ? environment.resolve(host) : host;
+  if (host !== undefined) {
+    if (isIP(host) !== 0) return host;
+    return environment.resolve(host).catch((cause: unknown) => {
+      throw new BatonError('ERR_BATON_BIND', `${host} has no address: ${codeOf(cause) ?? 'unknown error'}`, {
+        facts: { address: host, code: codeOf(cause) },
+        cause,
+      });
+    });
+  }
   return fs.existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0';
 }
 

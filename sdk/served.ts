@@ -12,7 +12,8 @@ import type { Moving } from './moving.ts';
 export interface Consent {
   /**
    * Called for each open connection when this process stops accepting. Call `give`, now or later, at a boundary of your
-   * protocol: the connection, with what you had not read yet, then moves on and its socket here is destroyed.
+   * protocol: the connection, with what you had not read yet, then moves on and its socket here is destroyed. Bytes that
+   * you read and did not use go back first: `socket.pause()`, `socket.unshift(bytes)`, `give()`.
    * `give` throws `ERR_BATON_UNWRITTEN` while bytes that you wrote are unsent (wait for `drain`).
    */
   release?: (socket: Socket, give: (state?: Uint8Array) => void) => void;
@@ -41,6 +42,8 @@ export interface Served {
   drain(listener: DrainListener): void;
   /** The opposite of {@link Served.drain}. */
   resume(): void;
+  /** Accepts no more and tells each client with its next answer to leave; for a process on its way out. */
+  finish(): void;
   /** Up to `limit` connections, no longer this server's; their descriptors are the caller's. */
   take(limit: number): Moving[];
   /** Makes a connection this server's and takes its descriptor over. */
@@ -78,6 +81,7 @@ export function createServed(
   let scheduled = false;
   let moves = http === undefined;
   let accepting = false;
+  let finishing = false;
 
   const detach = (socket: Socket, state?: Uint8Array): Moving | undefined => {
     const own = descriptorOf(socket);
@@ -128,7 +132,8 @@ export function createServed(
   };
 
   const tell = (request: IncomingMessage, response: ServerResponse): void => {
-    if (draining && (!moves || stays.has(request.socket))) response.setHeader('Connection', 'close');
+    const told = finishing || (draining && (!moves || stays.has(request.socket)));
+    if (told) response.setHeader('Connection', 'close');
   };
 
   const wake = (moving: Moving): void => {
@@ -219,6 +224,10 @@ export function createServed(
       fresh = [];
       unsubscribe('http.server.response.finish', finished);
       for (const moving of given.splice(0)) served.adopt(moving);
+    },
+    finish() {
+      finishing = true;
+      served.stop();
     },
     take,
     adopt(moving) {

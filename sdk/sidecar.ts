@@ -3,16 +3,16 @@ import * as native from '../native/index.ts';
 import { startServers, type Core } from './core.ts';
 import { openDirectory, removeLeftovers } from './directory.ts';
 import { processEnvironment, type Environment } from './environment.ts';
-import { BatonError, codeOf, summary } from './errors.ts';
+import { BatonError, summary } from './errors.ts';
 import { MAX_FRAME } from './frames.ts';
-import { ANSWER_MS, findPlace, type Inheritance, type Place, type Seeker } from './inheritance.ts';
+import { ANSWER_MS, findPlace, lineBroke, type Inheritance, type Place, type Seeker } from './inheritance.ts';
 import { negotiate, type Role } from './negotiation.ts';
 import { plainSidecar } from './plain.ts';
 import { awaitSuccessors, type Predecessor } from './predecessor.ts';
 import type { Progress } from './progress.ts';
 import { checkServe, findSocket, type ServeOptions } from './serve.ts';
 import { createServed } from './served.ts';
-import { keepStateFile } from './state-file.ts';
+import { keepStateFile, type StateFile } from './state-file.ts';
 import { keepPredecessor, type Succession } from './succession.ts';
 import { leave } from './termination.ts';
 
@@ -45,7 +45,7 @@ export interface Sidecar {
   /**
    * Binds the server's socket, or takes the predecessor's; the server accepts once {@link Sidecar.ready} is called.
    * Throws `ERR_BATON_KIND`, `ERR_BATON_LISTENING`, `ERR_BATON_ARGUMENT`, `ERR_BATON_ADDRESS_IN_USE`, `ERR_BATON_BIND`,
-   * `ERR_BATON_NAME_IN_USE`.
+   * `ERR_BATON_NAME_IN_USE`, `ERR_BATON_CLOSED`.
    */
   serve(server: Server, options: ServeOptions): Promise<void>;
   /**
@@ -118,6 +118,9 @@ export async function createSidecar(
   let place: Place | undefined;
   let successors: Predecessor | undefined;
   let succession: Succession | undefined;
+  let released = false;
+  let committed = false;
+  const known = new WeakSet<Server>();
 
   const offTerminate = environment.onTerminate(() => {
     if (core.leaving) return;
@@ -126,8 +129,8 @@ export async function createSidecar(
       core,
       { successors: () => successors, succession: () => succession },
       options.gracePeriodMs ?? GRACE_MS,
-    ).then(async () => {
-      await close();
+    ).then(() => {
+      release({});
       environment.exit(0);
     });
   });
@@ -141,25 +144,28 @@ export async function createSidecar(
     timeoutMs: role === 'stale' ? Infinity : (options.timeoutMs ?? OWNER_MS),
   };
 
-  const fail = (error: unknown): never => {
-    keeper.update({ phase: 'failed', error: summary(error) });
-    throw error;
-  };
-
-  const close = (): Promise<void> => {
+  /** Ends everything once; a second call does nothing. */
+  const release = (last: Partial<StateFile>): void => {
+    if (released) return;
+    released = true;
     offTerminate();
     succession?.close();
     successors?.close();
-    if (place?.kind === 'successor') place.conversation.channel.close();
+    if (place?.kind === 'successor') place.conversation.close();
     for (const server of core.servers.values()) server.close();
     for (const { descriptor } of inheritance.sockets.values()) native.close(descriptor);
     inheritance.sockets.clear();
     core.servers.clear();
     if (core.lock !== undefined) native.close(core.lock);
     core.lock = undefined;
-    keeper.update({ phase: 'stopped', holdsListeners: false });
+    keeper.update({ phase: 'stopped', holdsListeners: false, ...last });
     keeper.close();
-    return Promise.resolve();
+  };
+
+  /** What failed is seen in the state file; the predecessor sees the line break and serves on. */
+  const fail = (error: unknown): never => {
+    release({ phase: 'failed', error: summary(error) });
+    throw error;
   };
 
   /** Gets from the offer to the right to accept; begins again where the predecessor went away in between. */
@@ -180,15 +186,21 @@ export async function createSidecar(
         for (const surplus of descriptors.slice(1)) native.close(surplus);
         return;
       } catch (error) {
-        place.conversation.channel.close();
+        place.conversation.close();
         place = undefined;
-        if (codeOf(error) !== 'ERR_BATON_DISCONNECTED') throw error;
+        if (!lineBroke(error)) throw error;
       }
     }
   };
 
+  const requireOpen = (): void => {
+    if (released) throw new BatonError('ERR_BATON_CLOSED', 'this sidecar has failed or was closed: create another');
+  };
+
   const ready = async (): Promise<void> => {
-    if (successors) throw new BatonError('ERR_BATON_ARGUMENT', 'ready was called already');
+    requireOpen();
+    if (committed) throw new BatonError('ERR_BATON_ARGUMENT', 'ready was called already');
+    committed = true;
     let handoverMs: number | undefined;
     try {
       await commit();
@@ -198,8 +210,6 @@ export async function createSidecar(
       inheritance.sockets.clear();
       successors = awaitSuccessors(core);
     } catch (error) {
-      // The predecessor sees the line break, and takes back.
-      if (place?.kind === 'successor') place.conversation.channel.close();
       return fail(error);
     }
     if (place?.kind === 'successor') {
@@ -248,11 +258,16 @@ export async function createSidecar(
     },
     async serve(server, serveOptions) {
       checkServe(server, serveOptions);
-      if (successors) throw new BatonError('ERR_BATON_ARGUMENT', 'serve must be called before ready');
+      requireOpen();
+      if (committed) throw new BatonError('ERR_BATON_ARGUMENT', 'serve must be called before ready');
+      if (known.has(server))
+        throw new BatonError('ERR_BATON_ARGUMENT', 'this server is served already: create another');
+      known.add(server);
       const socket = await findSocket(serveOptions, inheritance, environment).catch(fail);
       const { name } = socket.description;
       if (core.servers.has(name)) {
         native.close(socket.descriptor);
+        known.delete(server);
         throw new BatonError('ERR_BATON_NAME_IN_USE', `two servers are named ${name}: give each its own name`);
       }
       core.servers.set(name, createServed(server, socket.descriptor, socket.description, serveOptions));
@@ -261,7 +276,10 @@ export async function createSidecar(
       keeper.count(socket.inherited ? { inherited: counters.inherited + 1 } : { bound: counters.bound + 1 });
     },
     ready,
-    close,
+    close() {
+      release({});
+      return Promise.resolve();
+    },
   };
 }
 

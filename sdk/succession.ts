@@ -6,7 +6,7 @@ import { drain, type Drain } from './drain.ts';
 import { codeOf, messageOf } from './errors.ts';
 import type { Frame } from './frames.ts';
 import { ANSWER_MS } from './inheritance.ts';
-import { PROTOCOL, type Message } from './messages.ts';
+import { PROTOCOL } from './messages.ts';
 import { receiveConnection } from './receiving.ts';
 
 /** A broken line is mended at this pace, in milliseconds. */
@@ -70,15 +70,17 @@ export function keepPredecessor(
         break;
       case 'stopped':
         break;
+      case 'refuse':
+        part(message.code, message.message);
+        break;
       default:
-        unexpected(message);
+        part('ERR_BATON_MESSAGE', `${message.type} is not expected from a predecessor that has handed over`);
     }
   };
 
-  const unexpected = (message: Message): void => {
-    const text = `${message.type} is not expected from a predecessor that has handed over`;
-    channel.send({ type: 'refuse', code: 'ERR_BATON_MESSAGE', message: text });
-    progress({ type: 'refused', code: 'ERR_BATON_MESSAGE', message: text });
+  const part = (code: string, message: string): void => {
+    channel.send({ type: 'refuse', code, message });
+    progress({ type: 'refused', code, message });
     channel.close();
     ended();
   };
@@ -112,14 +114,14 @@ export function keepPredecessor(
       const { descriptors } = await conversation.next(['stopped'], { timeoutMs: ANSWER_MS });
       for (const descriptor of descriptors) native.close(descriptor);
       if (over) {
-        conversation.channel.close();
+        conversation.close();
         return;
       }
       channel = conversation.channel;
       connected = true;
       conversation.handle({ frame: hear, ended });
     } catch (error) {
-      conversation?.channel.close();
+      conversation?.close();
       progress({ type: 'refused', code: codeOf(error) ?? 'ERR_BATON_UNEXPECTED', message: messageOf(error) });
       if (!over) timer = setTimeout(() => void mend(), MEND_MS);
     }

@@ -10,7 +10,7 @@ const LOOK_MS = 50;
 /**
  * What a process does between SIGTERM and its exit; resolves when it may exit.
  *
- * - nothing served, or drained: at once;
+ * - nothing served, or drained: at once; connections of a socket that the successor did not want end first;
  * - draining: when drained;
  * - it took over and its predecessor lives: when everything is given back;
  * - serving alone: when its clients are gone, because a proxy outlives its application;
@@ -31,12 +31,15 @@ export async function leave(
     if (await parts.succession()?.giveBack(left())) return;
   }
   while (left() > 0) {
-    if (successors.accepting() ? connectionsOf(core) === 0 : successors.drained()) return;
+    const drained = !successors.accepting() && successors.drained();
+    // What the successor did not take over ends here.
+    if (drained) for (const server of core.servers.values()) server.finish();
+    if ((drained || successors.accepting()) && connectionsOf(core) === 0) return;
     await delay(Math.min(LOOK_MS, left()));
   }
   if (!successors.accepting()) return;
   // The last moments: accept no more, and let what is in hand finish.
-  for (const server of core.servers.values()) server.stop();
+  for (const server of core.servers.values()) server.finish();
   const end = performance.now() + MARGIN_MS / 2;
   while (performance.now() < end && connectionsOf(core) > 0) await delay(LOOK_MS);
 }

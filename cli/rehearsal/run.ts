@@ -55,7 +55,7 @@ export async function runRehearsal(scenario: Scenario, options: RunOptions): Pro
     const upgrades: Findings['upgrades'] = [];
     progress.step(`starting ${name}`);
     await firstServes(pod, scenario, signal);
-    progress.step(`${copies(name)[0]} serves on ${host}:${port}`);
+    progress.keep(`${copies(name)[0]} serves on ${host}:${port}`);
     if (scenario.load.kind !== 'none' && !signal.aborted) {
       progress.step(`load: ${scenario.load.connections} connections`);
       load = await startLoad(scenario.load, { host, port }, options.program, (bucket) => addBucket(timeline, bucket));
@@ -160,7 +160,7 @@ async function firstServes(pod: Pod, scenario: Scenario, signal: AbortSignal): P
       const seconds = scenario.timeouts.start / 1000;
       const seen = state
         ? `its state file says ${state.phase}${state.error ? ` (${state.error.code}: ${state.error.message})` : ''}`
-        : `it wrote no state file: does it use baton-sidecar?`;
+        : 'it wrote no state file, so it seems not to use baton-sidecar';
       throw notStarted(pod, first, `${first} did not serve within ${seconds} s; ${seen}`);
     }
     await pod.changed(20);
@@ -169,7 +169,7 @@ async function firstServes(pod: Pod, scenario: Scenario, signal: AbortSignal): P
 
 function notStarted(pod: Pod, container: string, why: string): Error {
   const tail = pod.logTail(container, tailLines).map((line) => `  ${line}\n`);
-  const log = tail.length === 0 ? 'It wrote no output.' : `Its last output:\n${tail.join('')}`.trimEnd();
+  const log = tail.length === 0 ? 'It printed nothing.' : `Its last output:\n${tail.join('')}`.trimEnd();
   return Object.assign(new Error(`${why}. ${log}`), { code: 'NOT_STARTED' });
 }
 
@@ -180,7 +180,7 @@ function tailsOf(pod: Pod, sidecar: string): Record<string, string[]> {
 function definedEnv(): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
-    // Of a rehearsal inside another one, or of Node's test coverage.
+    // Those of a rehearsal that this one runs in.
     if (value !== undefined && !(Object.values(names) as string[]).includes(name)) env[name] = value;
   }
   return env;

@@ -1,3 +1,4 @@
+import type { Verdict } from './expectation.ts';
 import type { Latency } from './load-types.ts';
 import type { Report, UpgradeReport } from './report.ts';
 import { drawTimeline } from './timeline.ts';
@@ -26,8 +27,10 @@ export function formatReport(
   return lines.map((line) => `${line.trimEnd()}\n`).join('');
 }
 
-function figures({ requests, connections, latency }: Report): string[] {
-  if (!requests || !connections || !latency) return ['no load of our own: no figures of clients'];
+function figures({ load, requests, connections, latency }: Report): string[] {
+  if (!requests || !connections || !latency) {
+    return [load.kind === 'none' ? 'your own load: no figures of clients here' : 'the load had not begun'];
+  }
   const reasons = Object.entries(requests.failures).map(([reason, count]) => `${reason} ${count}`);
   const why = reasons.length === 0 ? '' : ` (${reasons.join(', ')})`;
   const { opened, refused, closed, moved, movedBack } = connections;
@@ -77,10 +80,12 @@ function verdicts(
   tails: Readonly<Record<string, string[]>>,
 ): string[] {
   if (report.outcome === 'interrupted') return ['interrupted: what was expected is not judged'];
-  const lines = report.expectations.map(
-    ({ what, expected, actual, met }) =>
-      `${met ? 'as expected' : 'NOT MET    '}   ${what.padEnd(22)}expected ${expected}, was ${actual}`,
-  );
+  const isMetUpgrade = ({ what, met }: Verdict) => met && what.startsWith('upgrade ');
+  const lines = report.expectations
+    .filter((verdict) => !isMetUpgrade(verdict))
+    .map(({ what, expected, actual, met }) => verdictLine(met, what, `expected ${expected}, was ${actual}`));
+  const met = report.expectations.filter(isMetUpgrade).length;
+  if (met > 0) lines.push(verdictLine(true, 'upgrades', `${met} of ${report.upgrades.length} ended as expected`));
   if (report.outcome === 'as-expected') return lines;
   if (reportDirectory !== undefined) {
     return [
@@ -96,4 +101,8 @@ function verdicts(
     lines.push(...(tail.length === 0 ? ['  (nothing)'] : tail.map((line) => `  ${line}`)));
   }
   return lines;
+}
+
+function verdictLine(met: boolean, what: string, text: string): string {
+  return `${met ? 'as expected' : 'NOT MET    '}   ${what.padEnd(22)}${text}`;
 }

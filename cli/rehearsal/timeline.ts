@@ -6,25 +6,34 @@ export interface Timeline {
   buckets: Bucket[];
 }
 
-// An hour of 100 ms slices.
+const finest = 100;
+// An hour of the finest slices.
 const most = 36_000;
 
 export function emptyTimeline(): Timeline {
-  return { bucketMs: 100, buckets: [] };
+  return { bucketMs: finest, buckets: [] };
 }
 
-/** Appends a bucket. When there are too many, neighbours join and `bucketMs` doubles. */
+/** Appends a bucket. When there are too many, `bucketMs` doubles and those of one slice join. */
 export function addBucket(timeline: Timeline, bucket: Bucket, limit = most): void {
-  timeline.buckets.push(bucket);
-  if (timeline.buckets.length <= limit) return;
-  const joined: Bucket[] = [];
-  for (let i = 0; i < timeline.buckets.length; i += 2) {
-    const first = timeline.buckets[i];
-    const second = timeline.buckets[i + 1];
-    if (first) joined.push(second ? join(first, second) : first);
-  }
-  timeline.buckets = joined;
+  const { buckets } = timeline;
+  const last = buckets.at(-1);
+  if (timeline.bucketMs > finest && last) buckets.splice(-1, 1, ...joinSlices([last, bucket], timeline.bucketMs));
+  else buckets.push(bucket);
+  if (buckets.length <= limit) return;
   timeline.bucketMs *= 2;
+  timeline.buckets = joinSlices(buckets, timeline.bucketMs);
+}
+
+function joinSlices(buckets: readonly Bucket[], bucketMs: number): Bucket[] {
+  const joined: Bucket[] = [];
+  for (const bucket of buckets) {
+    const last = joined.at(-1);
+    const sameSlice = last && Math.floor(last.t / bucketMs) === Math.floor(bucket.t / bucketMs);
+    if (sameSlice) joined[joined.length - 1] = join(last, bucket);
+    else joined.push(bucket);
+  }
+  return joined;
 }
 
 /** Percentiles cannot be joined exactly: the larger one stays, so that no peak is hidden. */

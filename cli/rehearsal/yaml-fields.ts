@@ -82,10 +82,8 @@ export function readFields(source: string): { root: Field; fields: Fields } {
   const text = (field: Field): string | undefined => {
     const value = scalar(field);
     if (typeof value === 'string') return value;
-    if (typeof value === 'number' || typeof value === 'boolean')
-      complain(field, `must be text: put ${String(value)} in quotes`);
-    return undefined;
-    complain(field, `must be text, not ${kindOf(field.node)}`);
+    const quotable = typeof value === 'number' || typeof value === 'boolean';
+    complain(field, quotable ? `must be text: put ${value} in quotes` : `must be text, not ${kindOf(field.node)}`);
     return undefined;
   };
   const fields: Fields = {

@@ -9,7 +9,7 @@ export interface RawClient {
   /** Why the connection is over: `end` (FIN), an error code, or `undefined` while it is open. */
   closed(): string | undefined;
   send(text: string): void;
-  /** The next HTTP response with a Content-Length or chunks, whole; rejects when the connection ends first. */
+  /** The next HTTP response, whole; rejects when the connection ends first. */
   response(): Promise<{ head: string; body: string; version: string | undefined }>;
 }
 
@@ -24,13 +24,19 @@ export async function connectClient(target: number | string): Promise<RawClient>
   socket.on('error', (error: NodeJS.ErrnoException) => (over ??= error.code ?? error.message));
   socket.on('close', () => (over ??= 'close'));
 
+  /** A body without a length: chunks, or all that comes until the end. */
+  const lengthOf = (head: string, rest: string): number | undefined => {
+    if (/^transfer-encoding: chunked/im.test(head)) return chunkedSize(rest);
+    return over === 'end' ? rest.length : undefined;
+  };
+
   const cut = (): { head: string; body: string; version: string | undefined } | undefined => {
     const end = buffer.indexOf('\r\n\r\n');
     if (end < 0) return undefined;
     const head = buffer.slice(0, end);
     const rest = buffer.slice(end + 4);
     const length = /^content-length: (\d+)/im.exec(head)?.[1];
-    const size = length === undefined ? chunkedSize(rest) : Number(length);
+    const size = /^HTTP\/1\.1 1/.test(head) ? 0 : length === undefined ? lengthOf(head, rest) : Number(length);
     if (size === undefined || rest.length < size) return undefined;
     buffer = rest.slice(size);
     return { head, body: rest.slice(0, size), version: /^x-sidecar-version: (\S+)/im.exec(head)?.[1] };
@@ -46,7 +52,11 @@ export async function connectClient(target: number | string): Promise<RawClient>
         const found = cut();
         if (found) return found;
         if (over !== undefined) throw new Error(`the connection ended (${over}) before the response; got ${buffer}`);
-        await Promise.race([once(socket, 'data'), once(socket, 'close')]).catch(() => undefined);
+        const waiting = new AbortController();
+        const news = ['data', 'end', 'close'].map((event) => once(socket, event, waiting));
+        await Promise.race(news).catch(() => undefined);
+        waiting.abort();
+        await Promise.allSettled(news);
       }
     },
   };

@@ -68,5 +68,5 @@ export async function whileStopped(running: Running, act: () => void): Promise<v
 }
 
 /** Waits until a process was stopped by a signal. */
-export const untilStopped = ({ child }: Running): Promise<true> =>
+export const untilStopped = ({ child }: Running): Promise<boolean> =>
   until('the process stops', () => /^State:\s+T/m.test(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8')));

@@ -10,7 +10,7 @@ test('a container that ends is restarted as a new one, later and later', async (
   const status = await eventually('three restarts', () => pod.status('c').restartCount >= 3 && pod.status('c'));
   t.not(status.containerID, first);
   t.is(status.lastExit?.code, 3);
-  t.is(status.lastExit.reason, 'Error');
+  t.is(status.lastExit?.reason, 'Error');
   t.true(pod.logTail('c', 10).filter((line) => line === 'life').length >= 3);
 });
 
@@ -26,7 +26,7 @@ test('a hook runs beside its container; when it fails, the container is killed a
   const pod = startTestPod(t, shell('echo main; exec sleep 100', 'echo hook; exit 1'));
   const status = await eventually('a restart', () => pod.status('c').restartCount >= 1 && pod.status('c'));
   t.is(status.lastExit?.reason, 'PostStartHookError');
-  t.is(status.lastExit.signal, 'SIGTERM');
+  t.is(status.lastExit?.signal, 'SIGTERM');
   t.true(pod.logTail('c', 20).includes('hook'));
 });
 
@@ -78,7 +78,8 @@ test('what a process leaves in its group dies with it, as in a container', async
 });
 
 test('kill ends one life only', async (t) => {
-  const pod = startTestPod(t, shell(`trap '' TERM; while :; do sleep 0.05; done`));
+  const pod = startTestPod(t, shell(`trap '' TERM; echo trapped; while :; do sleep 0.05; done`), { grace: 100 });
+  await eventually('the trap', () => pod.logTail('c', 1).includes('trapped'));
   pod.kill('c', 0);
   const status = await eventually('a restart', () => pod.status('c').restartCount === 1 && pod.status('c'));
   t.is(status.lastExit?.signal, 'SIGKILL');

@@ -88,7 +88,7 @@ export function run(name: string, args: string[] = []): SpawnSyncReturns<string>
 
 /** Starts a fixture; it is killed when the test ends. */
 export function start(t: ExecutionContext, name: string, args: string[] = []): ChildProcess {
-  const child = spawn(process.execPath, [...nodeArguments(name), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...nodeArguments(name), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
   return child;
 }

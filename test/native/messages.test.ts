@@ -1,8 +1,9 @@
+import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { close, maxDescriptors, receive, send, shutdown, socketPair } from '../../native/index.ts';
-import { failsWith, flags, openDescriptors, receiveAll, runWithLimit, target } from './helpers.ts';
+import { failsWith, flags, openDescriptors, receiveAll, runWithLimit, start, target } from './helpers.ts';
 
 const bytes = (text: string) => Buffer.from(text);
 
@@ -135,6 +136,12 @@ test('a process without room for descriptors is told, and leaks none', (t) => {
   const { status, stdout, stderr } = runWithLimit(80, 'no-room.ts');
   t.is(status, 0, stderr);
   t.deepEqual(JSON.parse(stdout), { bytes: 1, kept: 2, truncated: true, leaked: 0 });
+});
+
+test('a socket in blocking mode is not waited for either', async (t) => {
+  const child = start(t, 'blocking.ts');
+  const [answer] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
+  t.is(answer.toString(), 'false true\n');
 });
 
 test('a read may take bytes of an earlier message together with the descriptors of the next', (t) => {

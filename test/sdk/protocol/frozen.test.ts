@@ -39,7 +39,10 @@ for (const fault of [
       await untilPhase(predecessor, 'drained');
       await load.goesOn(t, 5, 200);
       await load.stop();
-      t.deepEqual(load.failed().map((keeper) => keeper.failure()), []);
+      t.deepEqual(
+        load.failed().map((keeper) => keeper.failure()),
+        [],
+      );
       t.like(load.fresh, { refused: 0, broken: [] });
     }));
 }
@@ -57,7 +60,10 @@ test('successor frozen while it serves, after the drain', (t) =>
     await untilPhase(predecessor, 'drained');
     await load.goesOn(t, 5, 200);
     await load.stop();
-    t.deepEqual(load.failed().map((keeper) => keeper.failure()), []);
+    t.deepEqual(
+      load.failed().map((keeper) => keeper.failure()),
+      [],
+    );
     t.like(load.fresh, { refused: 0, broken: [] });
   }));
 
@@ -82,7 +88,10 @@ for (const fault of [
       await untilPhase(predecessor, 'drained');
       await load.goesOn(t, 5, 200);
       await load.stop();
-      t.deepEqual(load.failed().map((keeper) => keeper.failure()), []);
+      t.deepEqual(
+        load.failed().map((keeper) => keeper.failure()),
+        [],
+      );
       t.like(load.fresh, { refused: 0, broken: [] });
       t.is(predecessor.child.exitCode, null);
     }));

@@ -29,7 +29,11 @@ const faults: { fault: string; keepers?: number }[] = [
 for (const { fault, keepers } of faults) {
   test(`predecessor killed at "${fault}"`, (t) =>
     slot(async () => {
-      const { start, predecessor, load } = await startServing(t, { env, fault: `${fault}:SIGKILL`, ...(keepers && { keepers }) });
+      const { start, predecessor, load } = await startServing(t, {
+        env,
+        fault: `${fault}:SIGKILL`,
+        ...(keepers && { keepers }),
+      });
       const successor = start({ version: 200, alternative: 100, env });
       t.like(await predecessor.exited, { signal: 'SIGKILL' });
       await untilPhase(successor, 'serving');

@@ -35,7 +35,10 @@ for (const { fault, keepers, accepted } of faults) {
       await load.goesOn(t, 5, 100);
       const owned = dying.frames('sent ack');
       const lost = load.failed();
-      t.true(lost.length <= owned, `${lost.length} connections failed, ${owned} were acknowledged: ${lost.map((k) => k.failure())}`);
+      t.true(
+        lost.length <= owned,
+        `${lost.length} connections failed, ${owned} were acknowledged: ${lost.map((k) => k.failure())}`,
+      );
       if (owned === 0) t.deepEqual(lost, []);
       if (!accepted) t.deepEqual(load.fresh.broken, [], 'the dead process never accepted');
       t.true(load.fresh.broken.length <= 2, 'what it had accepted, one for each loop of clients');
@@ -48,7 +51,14 @@ for (const { fault, keepers, accepted } of faults) {
       await untilPhase(predecessor, 'drained');
       await load.stop();
       t.is(load.fresh.refused, 0);
-      t.is(load.failed().length, lost.length, load.failed().map((keeper) => keeper.failure()).join());
+      t.is(
+        load.failed().length,
+        lost.length,
+        load
+          .failed()
+          .map((keeper) => keeper.failure())
+          .join(),
+      );
       t.is(predecessor.child.exitCode, null);
       t.is(predecessor.state()?.error, undefined);
     }));

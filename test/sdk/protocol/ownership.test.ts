@@ -39,7 +39,10 @@ test('a successor that says ready and is gone at once: the predecessor accepts, 
     t.true(answers.every((answer, index) => answer.includes(`GET /round-${round}-${index},`)));
   }
   await load.stop();
-  t.deepEqual(load.failed().map((keeper) => keeper.failure()), []);
+  t.deepEqual(
+    load.failed().map((keeper) => keeper.failure()),
+    [],
+  );
   t.like(load.fresh, { refused: 0, broken: [] });
 });
 
@@ -51,7 +54,10 @@ for (const count of [1, 5, 64]) {
     peer.say(hello());
     await peer.next('offer');
     peer.say({ type: 'ready', sockets: ['http'] });
-    await until('a full window', () => peer.frames.filter(({ message }) => message.type === 'connection').length === 64);
+    await until(
+      'a full window',
+      () => peer.frames.filter(({ message }) => message.type === 'connection').length === 64,
+    );
     const offered = peer.frames.flatMap(({ message }) => (message.type === 'connection' ? [message] : []));
     const frame = (message: object): Buffer => {
       const body = JSON.stringify(message);
@@ -70,9 +76,11 @@ for (const count of [1, 5, 64]) {
     const isMine = (client: Socket): boolean => mine.has(`127.0.0.1:${client.localPort}`);
     t.is(clients.filter(isMine).length, count);
     await Promise.all(
-      clients.filter((client) => !isMine(client)).map(async (client, index) => {
-        t.true((await ask(client, `/kept-${index}`)).includes(`/kept-${index},`));
-      }),
+      clients
+        .filter((client) => !isMine(client))
+        .map(async (client, index) => {
+          t.true((await ask(client, `/kept-${index}`)).includes(`/kept-${index},`));
+        }),
     );
     // Those are the successor's: the predecessor reads nothing of them, and says nothing.
     let stolen = 0;
