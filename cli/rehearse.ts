@@ -49,7 +49,7 @@ export async function rehearse(args: string[], io: Io): Promise<number> {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === undefined) throw error;
     io.stderr.write(`baton rehearse: ${(error as Error).message} [${code}]\n`);
-    return code === 'NOT_STARTED' ? 1 : 2;
+    return code === 'ERR_BATON_NOT_STARTED' ? 1 : 2;
   } finally {
     interrupt.dispose();
   }

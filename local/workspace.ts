@@ -16,7 +16,7 @@ const socketNameRoom = 48;
 
 /**
  * Makes the directory under the system's temporary one, or under `/tmp` where that path leaves no room for a Unix socket's.
- * Throws `BATON_DIR_TOO_LONG` when neither does.
+ * Throws `ERR_BATON_PATH_TOO_LONG` when neither does.
  */
 export function makeWorkspace(candidates: readonly string[] = [tmpdir(), '/tmp']): Workspace {
   const base = candidates.find(
@@ -27,7 +27,7 @@ export function makeWorkspace(candidates: readonly string[] = [tmpdir(), '/tmp']
       new Error(
         `no temporary directory is short enough for a Unix socket (${candidates.join(', ')}); set TMPDIR to one`,
       ),
-      { code: 'BATON_DIR_TOO_LONG' },
+      { code: 'ERR_BATON_PATH_TOO_LONG' },
     );
   }
   const root = mkdtempSync(join(base, 'baton-'));

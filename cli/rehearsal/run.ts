@@ -41,7 +41,7 @@ export interface RunResult {
 
 /**
  * Runs a rehearsal from the first version's start to the end of the last upgrade. However it ends, no process is left and
- * the workspace is removed. Throws `NOT_STARTED` when the first version does not come to serve.
+ * the workspace is removed. Throws `ERR_BATON_NOT_STARTED` when the first version does not come to serve.
  */
 export async function runRehearsal(scenario: Scenario, options: RunOptions): Promise<RunResult> {
   const { port, progress, signal } = options;
@@ -170,7 +170,7 @@ async function firstServes(pod: Pod, scenario: Scenario, signal: AbortSignal): P
 function notStarted(pod: Pod, container: string, why: string): Error {
   const tail = pod.logTail(container, tailLines).map((line) => `  ${line}\n`);
   const log = tail.length === 0 ? 'It printed nothing.' : `Its last output:\n${tail.join('')}`.trimEnd();
-  return Object.assign(new Error(`${why}. ${log}`), { code: 'NOT_STARTED' });
+  return Object.assign(new Error(`${why}. ${log}`), { code: 'ERR_BATON_NOT_STARTED' });
 }
 
 function tailsOf(pod: Pod, sidecar: string): Record<string, string[]> {

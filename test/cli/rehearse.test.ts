@@ -135,7 +135,7 @@ test.serial('a sidecar that does not come to serve: exit 1, with its last words'
   const dying = { sidecar: { command: ['/bin/sh', '-c', 'echo last words; exit 4'] } };
   const { status, stderr } = await run(t, dying);
   t.is(status, 1);
-  t.regex(stderr, /keeps ending \(Error\).*last words.*NOT_STARTED/s);
+  t.regex(stderr, /keeps ending \(Error\).*last words.*ERR_BATON_NOT_STARTED/s);
   const silent = await run(t, { sidecar: { command: ['sleep', '100'] }, timeouts: { start: '200ms' } });
   t.is(silent.status, 1);
   t.regex(silent.stderr, /did not serve within 0\.2 s; it wrote no state file.*printed nothing/);
@@ -151,7 +151,7 @@ test.serial('bad scenarios, bad usage and a port in use: exit 2, and nothing is 
   const { port } = server.address() as AddressInfo;
   const busy = await run(t, fakeScenario({}, { port }));
   t.is(busy.status, 2);
-  t.regex(busy.stderr, new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port} .*PORT_UNUSABLE`));
+  t.regex(busy.stderr, new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port} .*ERR_BATON_PORT_UNUSABLE`));
 });
 
 test.serial('an interrupted rehearsal reports what it has, exit 130, and leaves nothing', async (t) => {

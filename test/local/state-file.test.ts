@@ -64,5 +64,5 @@ test('a workspace falls back to a short directory, or says what to do', (t) => {
   const workspace = makeWorkspace([long, '/tmp']);
   t.teardown(() => workspace.remove());
   t.true(workspace.root.startsWith('/tmp/baton-'));
-  t.throws(() => makeWorkspace([long]), { code: 'BATON_DIR_TOO_LONG', message: /TMPDIR/ });
+  t.throws(() => makeWorkspace([long]), { code: 'ERR_BATON_PATH_TOO_LONG', message: /TMPDIR/ });
 });

@@ -164,8 +164,7 @@ test.serial(
     await untilPhase(old, 'drained');
     t.is(await whole(ports[1] ?? 0), '100');
     old.kill('SIGTERM');
-    const { head, body } = await slow.response();
-    t.is(body, 'slow 1\n');
+    t.is((await slow.response()).body, 'slow 1\n');
     t.is((await old.exited).code, 0);
     await until('closed', () => idle.closed());
     await t.throwsAsync(connectClient(ports[1] ?? 0), { code: 'ECONNREFUSED' });

@@ -174,7 +174,7 @@ test.serial('a head that comes byte by byte across the upgrade', async (t) => {
   const line = await startLine(t);
   const clients = await Promise.all(Array.from({ length: 10 }, () => connectClient(line.port)));
   for (const client of clients) t.is(await answeredBy(client), '100');
-  const bytes = [...get()];
+  const bytes = Array.from(get());
   // Each client begins at another moment: before the upgrade, in it, after it.
   const typing = clients.map(async (client, index) => {
     await delay(index * 40);

@@ -16,14 +16,16 @@ async function twoVersions(
   release: NonNullable<Consent['release']>,
   adopt?: NonNullable<Consent['adopt']>,
   second: Server = createServer(),
-): Promise<{ port: number; upgrade(): Promise<void> }> {
+): Promise<{ port: number; upgrade: () => Promise<void> }> {
   const copies = copiesOf(t);
   const first = createServer(accept);
   await copies.serve(first, { name: 'tcp', port: 0, release }, 1);
   const port = portOf(first);
   return {
     port,
-    upgrade: async () => void (await copies.serve(second, { name: 'tcp', port: 0, ...(adopt && { adopt }) }, 2, 1)),
+    async upgrade() {
+      await copies.serve(second, { name: 'tcp', port: 0, ...(adopt && { adopt }) }, 2, 1);
+    },
   };
 }
 
