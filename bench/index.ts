@@ -1,5 +1,5 @@
 import { descriptorBench } from './descriptor/index.ts';
-import { handoverBench } from './handover/index.ts';
+import { coldHandovers, warmHandovers, type Handovers } from './handover/index.ts';
 import { latencyBench } from './latency/index.ts';
 import { printTable } from './table.ts';
 
@@ -14,24 +14,31 @@ printTable(
   rows.map((row) => [String(row.descriptors), ms(row.cMicros), ms(row.addonMicros), row.ratio.toFixed(2)]),
 );
 
-const handovers = [];
-for (const [sockets, rounds] of [
-  [1, 30],
-  [10, 20],
-  [1000, 5],
-] as const) {
-  handovers.push(await handoverBench(sockets, rounds));
-}
-const one = handovers[0]?.medianMs ?? NaN;
+const warm = [await warmHandovers(1, 150), await warmHandovers(10, 60), await warmHandovers(1000, 6)];
+const cold = [await coldHandovers(1, 20), await coldHandovers(10, 10), await coldHandovers(1000, 3)];
+const one = warm[0]?.medianMs ?? NaN;
+const handoverRows = (kind: string, all: Handovers[]): string[][] =>
+  all.map((row) => [
+    `${row.sockets} ${kind}`,
+    ms(row.medianMs),
+    ms(row.minMs),
+    ms(row.maxMs),
+    (row.medianMs / one).toFixed(1),
+  ]);
 printTable(
   'A handover between two processes: connected until accepting (goal: median under 2 ms with 1 socket)',
-  ['sockets', 'median, ms', 'min, ms', 'max, ms', 'median / 1 socket'],
-  handovers.map((row) => [String(row.sockets), ms(row.medianMs), ms(row.minMs), ms(row.maxMs), (row.medianMs / one).toFixed(1)]),
+  ['sockets', 'median, ms', 'min, ms', 'max, ms', 'median / first row'],
+  [...handoverRows('(same two processes in turn)', warm), ...handoverRows('(a new process each time)', cold)],
 );
 
 const { before, during, after, failed, closed } = await latencyBench();
 printTable(
   `Latency of an HTTP/1.1 load over upgrades; ${failed} requests failed, ${closed} connections closed (goal: p99 during / before at most 1.5)`,
   ['', 'p50, ms', 'p99, ms', 'p99 / before'],
-  Object.entries({ before, during, after }).map(([when, { p50, p99 }]) => [when, ms(p50), ms(p99), (p99 / before.p99).toFixed(2)]),
+  Object.entries({ before, during, after }).map(([when, { p50, p99 }]) => [
+    when,
+    ms(p50),
+    ms(p99),
+    (p99 / before.p99).toFixed(2),
+  ]),
 );

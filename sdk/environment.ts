@@ -2,6 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { lookup } from 'node:dns/promises';
 import { codeOf } from './errors.ts';
 
+/** Open descriptors, and the most that may be open. */
+export interface Room {
+  open: number;
+  limit: number;
+}
+
 /** What a sidecar needs of its surroundings; tests replace it to run both copies in one process. */
 export interface Environment {
   env: Readonly<Record<string, string | undefined>>;
@@ -16,8 +22,7 @@ export interface Environment {
   /** Calls back at SIGTERM; returns how to stop that. */
   onTerminate(listener: () => void): () => void;
   exit(code: number): void;
-  /** Open descriptors and the most that may be open. */
-  descriptors(): { open: number; limit: number };
+  descriptors(): Room;
   /** Something to know about that is no failure. */
   warn(message: string, code: string): void;
 }
@@ -32,7 +37,7 @@ export function processStartOf(pid: number | 'self'): number | undefined {
   }
 }
 
-function descriptors(): { open: number; limit: number } {
+function descriptors(): Room {
   try {
     return countDescriptors();
   } catch (error) {
@@ -42,7 +47,7 @@ function descriptors(): { open: number; limit: number } {
   }
 }
 
-function countDescriptors(): { open: number; limit: number } {
+function countDescriptors(): Room {
   const soft = /^Max open files +(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
   const limit = soft === undefined || soft === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(soft);
   return { open: readdirSync('/proc/self/fd').length, limit };

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as native from '../native/index.ts';
 import { converse, type Conversation } from './conversation.ts';
 import { connectTo, tryOwn, versionsIn, type Directory } from './directory.ts';
-import type { Environment } from './environment.ts';
+import type { Environment, Room } from './environment.ts';
 import { BatonError, codeOf } from './errors.ts';
 import { OLDEST_PROTOCOL, PROTOCOL, type SocketDescription } from './messages.ts';
 import type { Negotiated } from './negotiation.ts';
@@ -49,9 +49,12 @@ export async function findPlace(seeker: Seeker, inheritance: Inheritance): Promi
   const started = performance.now();
   for (;;) {
     seeker.signal?.throwIfAborted();
+    // Before it connects: nothing that takes time belongs into the handover.
+    const room = seeker.environment.descriptors();
     const peer = dial(seeker);
     if (peer) {
-      const place = await inherit(seeker, peer, inheritance, performance.now() - started < BUSY_MS);
+      const patient = performance.now() - started < BUSY_MS;
+      const place = await inherit(seeker, { ...peer, room, patient }, inheritance);
       if (place) return place;
     } else {
       const lock = tryOwn(seeker.directory);
@@ -105,22 +108,20 @@ export const lineBroke = (error: unknown): boolean =>
 /** Shakes hands and takes what is offered; `undefined` = the predecessor went away or is busy: look again. */
 async function inherit(
   seeker: Seeker,
-  { socket, version }: { socket: number; version: string },
+  { socket, version, room, patient }: { socket: number; version: string; room: Room; patient: boolean },
   inheritance: Inheritance,
-  patient: boolean,
 ): Promise<Place | undefined> {
-  const { identity, environment, signal } = seeker;
+  const { identity, signal } = seeker;
   const connectedAt = performance.now();
   const conversation = converse(socket, identity);
   try {
     checkUser(conversation.channel.peer.uid, seeker);
-    const { open, limit } = environment.descriptors();
     conversation.channel.send({
       type: 'hello',
       protocol: PROTOCOL,
       version: identity.version,
-      nofile: limit,
-      openFds: open,
+      nofile: room.limit,
+      openFds: room.open,
     });
     await takeOffer(conversation, inheritance, signal);
     return { kind: 'successor', predecessor: version, conversation, connectedAt };

@@ -1,3 +1,5 @@
+// Node loads it at the first `listen`; that would be the very moment in which nobody accepts.
+import 'node:cluster';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Server, Socket } from 'node:net';

@@ -13,7 +13,13 @@ interface Latency {
 }
 
 /** What a rehearsal of the HTTP example says of its clients. */
-export async function latencyBench(): Promise<{ before: Latency; during: Latency; after: Latency; failed: number; closed: number }> {
+export async function latencyBench(): Promise<{
+  before: Latency;
+  during: Latency;
+  after: Latency;
+  failed: number;
+  closed: number;
+}> {
   const directory = fs.mkdtempSync(join(tmpdir(), 'baton-bench-'));
   try {
     const scenario = join(root, 'bench/latency/rehearse.yaml');

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { connectClient, get, type RawClient } from '../../helpers/client.ts';
@@ -392,4 +393,47 @@ test.serial('a drain that takes too long cuts what is left, and says how many', 
   t.like(counters, { moved: 1, cut: 1, finished: 0 });
   await until('closed', () => slow.closed());
   t.is(await answeredBy(idle), '101');
+});
+
+test.serial('a process without a free descriptor keeps its connections until it has one', async (t) => {
+  if (spawnSync('prlimit', ['--version']).error) {
+    t.log('skipped: prlimit is missing (Debian package util-linux)');
+    t.pass();
+    return;
+  }
+  const line = await startLine(t);
+  const client = await connectClient(line.port);
+  client.send(get('/fill?ms=600'));
+  await delay(50);
+  const old = await line.upgrade();
+  t.like(await client.response(), { body: 'EMFILE', version: '100' });
+  t.is((await line.retire(old)).counters.moved, 1);
+  t.is(await answeredBy(client), '101');
+});
+
+test.serial('SIGTERM to the successor: what is idle moves back, what is in hand is answered first', async (t) => {
+  const line = await startLine(t);
+  const [moved, busy, silent] = await Promise.all([
+    connectClient(line.port),
+    connectClient(line.port),
+    connectClient(line.port),
+  ]);
+  t.is(await answeredBy(moved), '100');
+  t.is(await answeredBy(busy), '100');
+  const old = await line.upgrade();
+  await untilPhase(old, 'drained');
+  t.is(await answeredBy(moved), '101');
+  const came = await connectClient(line.port);
+  t.is(await answeredBy(came), '101');
+  busy.send(get('/slow?ms=500&id=1'));
+  await delay(50);
+  line.current().kill('SIGTERM');
+  t.like(await busy.response(), { body: 'slow 1\n', version: '101' });
+  t.is((await line.current().exited).code, 0);
+  for (const client of [moved, busy, silent, came]) {
+    t.is(await answeredBy(client), '100');
+    t.is(client.closed(), undefined);
+  }
+  t.is(old.state()?.phase, 'serving');
+  await until('the count', () => old.state()?.counters.received === 4);
 });
