@@ -195,7 +195,7 @@ export function openChannel(socket: number, identity: { version: string }, handl
 
   const channel: Channel = {
     peer: native.credentials(socket),
-    send(message, descriptors = [], written = undefined) {
+    send(message, descriptors = [], written?) {
       if (!open) {
         written?.(
           new BatonError('ERR_BATON_DISCONNECTED', `the control connection is over; ${message.type} was not sent`),

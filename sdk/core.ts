@@ -1,5 +1,6 @@
 import type { Directory } from './directory.ts';
 import type { Environment } from './environment.ts';
+import type { Moving } from './moving.ts';
 import type { Negotiated } from './negotiation.ts';
 import type { Progress } from './progress.ts';
 import type { Served } from './served.ts';
@@ -27,9 +28,15 @@ export interface Core {
 
 /** Starts the servers of these names; rejects with the first error of `listen`. */
 export const startServers = async (core: Core, names: Iterable<string> = core.servers.keys()): Promise<void> => {
-  await Promise.all([...names].map((name) => core.servers.get(name)?.start()));
+  await Promise.all([...names].flatMap((name) => core.servers.get(name)?.start() ?? []));
 };
 
 /** Connections in hand. */
 export const connectionsOf = (core: Core): number =>
   [...core.servers.values()].reduce((sum, server) => sum + server.count(), 0);
+
+/** A connection has left for the other process. */
+export const countMoved = ({ keeper, progress }: Core, { name, remote }: Moving): void => {
+  keeper.count({ moved: keeper.state.counters.moved + 1 });
+  progress({ type: 'moved', name, remote });
+};

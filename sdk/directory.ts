@@ -113,10 +113,14 @@ export function connectTo(directory: Directory, version: string): number | undef
   } catch (cause) {
     if (['ENOENT', 'ECONNREFUSED'].includes(codeOf(cause) ?? '')) return undefined;
     if (codeOf(cause) === 'EAGAIN') {
-      throw new BatonError('ERR_BATON_CROWDED', `too many processes wait for version ${version} at ${path}: try again`, {
-        facts: { path, version },
-        cause,
-      });
+      throw new BatonError(
+        'ERR_BATON_CROWDED',
+        `too many processes wait for version ${version} at ${path}: try again`,
+        {
+          facts: { path, version },
+          cause,
+        },
+      );
     }
     throw new BatonError(
       'ERR_BATON_UNREACHABLE',

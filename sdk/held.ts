@@ -18,7 +18,7 @@ export interface Held {
  * when there is something to read; one that stays idle for longer than it may is closed, as its server would have done.
  */
 export function createHeld(wake: (moving: Moving) => void, expired: () => void): Held {
-  const all = new Map<Moving, { release(): void; deadline: number | undefined }>();
+  const all = new Map<Moving, { release: () => void; deadline: number | undefined }>();
 
   const add = (moving: Moving): void => {
     const watcher = native.watch(moving.descriptor, { readable: true }, () => {

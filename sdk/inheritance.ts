@@ -156,7 +156,10 @@ async function takeOffer(
             )
           : descriptors.every(isListener)
             ? undefined
-            : new BatonError('ERR_BATON_KIND', 'a socket was offered that does not listen: the other version is broken');
+            : new BatonError(
+                'ERR_BATON_KIND',
+                'a socket was offered that does not listen: the other version is broken',
+              );
     for (const [index, description] of message.sockets.entries()) {
       const descriptor = descriptors[index];
       if (descriptor === undefined) break;

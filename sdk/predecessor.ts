@@ -1,23 +1,20 @@
 import * as native from '../native/index.ts';
+import { objectionTo } from './admission.ts';
 import { openChannel, type Channel } from './channel.ts';
-import { connectionsOf, startServers, type Core } from './core.ts';
-import { listenForSuccessors } from './directory.ts';
+import { countMoved, startServers, type Core } from './core.ts';
 import { drain, type Drain } from './drain.ts';
-import { BatonError, isBatonError, summary } from './errors.ts';
-import { encodeFrame, MAX_DESCRIPTORS, type Frame } from './frames.ts';
+import { isBatonError, summary } from './errors.ts';
+import { MAX_DESCRIPTORS, type Frame } from './frames.ts';
 import { ANSWER_MS, checkUser } from './inheritance.ts';
-import { OLDEST_PROTOCOL, PROTOCOL, type Message } from './messages.ts';
+import { PROTOCOL, type Message } from './messages.ts';
 import { receiveConnection } from './receiving.ts';
+import { openReception } from './reception.ts';
 import { accepts, advance, type Command, type Phase, type SessionEvent } from './session.ts';
 
 /** A successor may take this long, in milliseconds, from the offer until it is ready. */
 const READY_MS = 300_000;
 /** Processes that have connected and not yet said who they are, at most. */
 const MAX_STRANGERS = 16;
-/** Descriptors that a process needs beside its sockets and connections. */
-const SPARE_DESCRIPTORS = 32;
-/** A process without a descriptor left hears nobody for so long, in milliseconds. */
-const PAUSE_MS = 1000;
 
 /** This process as the one that hands over. */
 export interface Predecessor {
@@ -44,7 +41,6 @@ export function awaitSuccessors(core: Core): Predecessor {
   const { identity, keeper, progress, servers } = core;
   const sessions = new Set<Session>();
   let current: Session | undefined;
-  let closing = false;
 
   const refuse = (session: Session, error: { code: string; message: string }): void => {
     progress({ type: 'refused', ...error });
@@ -97,10 +93,7 @@ export function awaitSuccessors(core: Core): Predecessor {
     keeper.update({ phase: 'draining' });
     session.draining = drain(leaving, session.channel, {
       timeoutMs: core.drainTimeoutMs,
-      moved(moving) {
-        keeper.count({ moved: keeper.state.counters.moved + 1 });
-        progress({ type: 'moved', name: moving.name, remote: moving.remote });
-      },
+      moved: (moving) => countMoved(core, moving),
       done(result) {
         const { finished, cut } = keeper.state.counters;
         keeper.count({ finished: finished + result.finished, cut: cut + result.cut });
@@ -139,47 +132,17 @@ export function awaitSuccessors(core: Core): Predecessor {
     for (const command of commands) act[command]();
   };
 
-  /** Why this successor cannot be had, if so. */
-  const objection = (hello: Extract<Message, { type: 'hello' }>): BatonError | undefined => {
-    if (hello.protocol < OLDEST_PROTOCOL) {
-      return new BatonError(
-        'ERR_BATON_PROTOCOL',
-        `this version speaks protocol ${PROTOCOL}, and none before ${OLDEST_PROTOCOL}`,
-      );
-    }
-    if (hello.version === identity.version) {
-      return new BatonError('ERR_BATON_VERSION_IN_USE', `version ${identity.version} is served here already`);
-    }
-    if (core.leaving || closing) return new BatonError('ERR_BATON_NOT_SERVING', 'this process is ending');
-    if (current) {
-      return new BatonError('ERR_BATON_BUSY', `version ${current.version} is taking over already (${current.phase})`);
-    }
-    if (core.predecessor !== undefined) {
-      return new BatonError(
-        'ERR_BATON_BUSY',
-        `version ${core.predecessor} still runs and could take back: end it before the next upgrade`,
-      );
-    }
-    const needed = servers.size + connectionsOf(core) + SPARE_DESCRIPTORS;
-    const { open, limit } = core.environment.descriptors();
-    const room = Math.min(hello.nofile - hello.openFds, limit - open + connectionsOf(core));
-    if (room < needed) {
-      return new BatonError(
-        'ERR_BATON_NO_ROOM',
-        `${needed} descriptors would be needed and there is room for ${room}: raise the limit of open files (nofile)`,
-      );
-    }
-    return undefined;
-  };
-
   const greet = (session: Session, hello: Extract<Message, { type: 'hello' }>): void => {
-    if (session.phase !== 'greeting') return unexpected(session, hello);
+    if (session.phase !== 'greeting') {
+      unexpected(session, hello);
+      return;
+    }
     clearTimeout(session.timer);
     session.version = hello.version;
-    const wrong = objection(hello);
-    if (wrong) return step(session, 'unexpected', summary(wrong));
+    const wrong = objectionTo(hello, core, current && `version ${current.version} (${current.phase})`);
     session.names = [...new Set(hello.serving)];
-    step(session, hello.serving ? 'hello-serving' : 'hello', { code: '', message: '' });
+    if (wrong) step(session, 'unexpected', summary(wrong));
+    else step(session, hello.serving ? 'hello-serving' : 'hello', { code: '', message: '' });
   };
 
   const unexpected = (session: Session, message: Message): void =>
@@ -223,22 +186,7 @@ export function awaitSuccessors(core: Core): Predecessor {
     }
   };
 
-  const turnAway = (socket: number): void => {
-    const message = `${MAX_STRANGERS} processes have connected and not said hello: try again`;
-    try {
-      native.send(socket, encodeFrame({ type: 'refuse', code: 'ERR_BATON_CROWDED', message }));
-    } catch (error) {
-      progress({ type: 'refused', ...summary(error) });
-    } finally {
-      native.close(socket);
-    }
-  };
-
   const meet = (socket: number): void => {
-    if ([...sessions].filter(({ phase }) => phase === 'greeting').length >= MAX_STRANGERS) {
-      turnAway(socket);
-      return;
-    }
     const session: Session = {
       phase: 'greeting',
       version: '?',
@@ -269,31 +217,14 @@ export function awaitSuccessors(core: Core): Predecessor {
     }
   };
 
-  const listener = listenForSuccessors(core.directory, identity.version, core.environment.pid);
-  let pause: NodeJS.Timeout | undefined;
-  const next = (): number | undefined => {
-    try {
-      return native.accept(listener);
-    } catch (error) {
-      // Watched on, a socket that cannot be accepted from would be reported without end.
-      progress({ type: 'refused', ...summary(error) });
-      watcher.update({});
-      pause = setTimeout(() => watcher.update({ readable: true }), PAUSE_MS);
-      return undefined;
-    }
-  };
-  const watcher = native.watch(listener, { readable: true }, () => {
-    for (let socket = next(); socket !== undefined; socket = next()) meet(socket);
-  });
+  const strangers = (): number => [...sessions].filter(({ phase }) => phase === 'greeting').length;
+  const closeReception = openReception(core, { meet, crowded: () => strangers() >= MAX_STRANGERS });
 
   return {
     accepting: () => !current || accepts(current.phase),
     drained: () => keeper.state.phase === 'drained',
     close() {
-      closing = true;
-      clearTimeout(pause);
-      watcher.close();
-      native.close(listener);
+      closeReception();
       for (const session of [...sessions]) {
         session.channel.close();
         session.draining?.stop(true);

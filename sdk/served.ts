@@ -67,14 +67,18 @@ const patience = ({ headersTimeout, requestTimeout }: HttpServer): number | unde
   return limits.length > 0 ? Math.min(...limits) : undefined;
 };
 
-/** Takes a server that does not listen yet, and the listening descriptor that it is to serve. */
+/**
+ * Takes a server that does not listen yet, and the listening descriptor that it is to serve. `closed` is called when the
+ * application closed the server itself: its socket is closed then, as it would be without the SDK.
+ */
 export function createServed(
   server: Server,
   descriptor: number,
   description: SocketDescription,
   consent: Consent,
+  closed: () => void,
 ): Served {
-  const http = server instanceof HttpServer ? server : undefined;
+  const http = server instanceof HttpServer ? (server as HttpServer) : undefined;
   const sockets = new Set<Socket>();
   const stays = new WeakSet<Socket>();
   const given: Moving[] = [];
@@ -198,7 +202,15 @@ export function createServed(
       server.listen({ fd: native.duplicate(descriptor), exclusive: true }, description.backlog);
     });
 
+  const closedByApplication = (): void => {
+    // The SDK's own stop is no close; and the event comes late, when it may listen again.
+    if (!accepting || server.listening) return;
+    served.close();
+    closed();
+  };
+
   server.on('connection', track);
+  server.on('close', closedByApplication);
   http?.prependListener('request', tell);
 
   const served: Served = {
@@ -252,6 +264,7 @@ export function createServed(
       served.resume();
       served.cut();
       server.off('connection', track);
+      server.off('close', closedByApplication);
       http?.off('request', tell);
       native.close(descriptor);
     },

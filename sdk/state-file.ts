@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as native from '../native/index.ts';
+import type { Environment } from './environment.ts';
 import { codeOf, messageOf } from './errors.ts';
 import type { Role } from './negotiation.ts';
 
@@ -100,12 +101,12 @@ export interface StateKeeper {
 /**
  * Keeps the state file: written at every change and every second, each time with a datagram to `agentSocket` for an agent
  * that may listen there. An `error` that `baton migrate` wrote into the file is kept. A folder that cannot be written is
- * reported once by `warn`: the process serves on.
+ * reported once by a warning: the process serves on.
  */
 export function keepStateFile(
   path: string,
   initial: StateFile,
-  { agentSocket, now, warn }: { agentSocket: string; now: () => number; warn: (message: string, code: string) => void },
+  { agentSocket, environment }: { agentSocket: string; environment: Pick<Environment, 'now' | 'warn'> },
 ): StateKeeper {
   let state = initial;
   let warned = false;
@@ -114,12 +115,13 @@ export function keepStateFile(
     try {
       act();
     } catch (error) {
-      if (!warned) warn(`the state file ${path} cannot be kept: ${messageOf(error)}`, 'ERR_BATON_STATE_FILE');
+      if (!warned)
+        environment.warn(`the state file ${path} cannot be kept: ${messageOf(error)}`, 'ERR_BATON_STATE_FILE');
       warned = true;
     }
   };
   const write = (): void => {
-    state = { ...state, heartbeatAt: now() };
+    state = { ...state, heartbeatAt: environment.now() };
     attempt(() => {
       const found = state.error ? undefined : readStateFile(path);
       if (found?.error && found.processStart === state.processStart) state = { ...state, error: found.error };

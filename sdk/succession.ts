@@ -1,6 +1,6 @@
 import * as native from '../native/index.ts';
 import { converse, type Conversation } from './conversation.ts';
-import { startServers, type Core } from './core.ts';
+import { countMoved, startServers, type Core } from './core.ts';
 import { connectTo, removeLeftovers } from './directory.ts';
 import { drain, type Drain } from './drain.ts';
 import { codeOf, messageOf } from './errors.ts';
@@ -35,6 +35,8 @@ export function keepPredecessor(
   const { identity, progress, environment } = core;
   let channel = first.channel;
   let connected = true;
+  // A function, because it changes while a promise is awaited.
+  const isConnected = (): boolean => connected;
   let over = false;
   let drained = false;
   let returning: { drain: Drain | undefined; resumed: () => void } | undefined;
@@ -132,7 +134,7 @@ export function keepPredecessor(
 
   return {
     async giveBack(timeoutMs) {
-      if (!connected || over) return false;
+      if (!isConnected() || over) return false;
       over = true;
       const resumed = new Promise<void>((resolve) => {
         returning = { drain: undefined, resumed: resolve };
@@ -142,17 +144,14 @@ export function keepPredecessor(
         resumed,
         new Promise((resolve) => setTimeout(resolve, Math.min(ANSWER_MS, timeoutMs)).unref()),
       ]);
-      if (!connected) return false;
+      if (!isConnected()) return false;
       const servers = names.flatMap((name) => core.servers.get(name) ?? []);
       for (const server of servers) server.stop();
       progress({ type: 'givenBack', version });
       await new Promise<void>((resolve) => {
         const returned = drain(servers, channel, {
           timeoutMs,
-          moved: (moving) => {
-            core.keeper.count({ moved: core.keeper.state.counters.moved + 1 });
-            progress({ type: 'moved', name: moving.name, remote: moving.remote });
-          },
+          moved: (moving) => countMoved(core, moving),
           done: (result) => {
             channel.send({ type: 'drained', ...result });
             resolve();
@@ -164,12 +163,12 @@ export function keepPredecessor(
           resumed: () => void startServers(core, names).then(resolve, resolve),
         };
       });
-      return connected;
+      return isConnected();
     },
     close() {
       over = true;
       clearTimeout(timer);
-      if (connected) channel.close();
+      if (isConnected()) channel.close();
       connected = false;
     },
   };

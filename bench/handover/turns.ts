@@ -1,7 +1,8 @@
 // A long-lived process that is told to take over (`take`, a version) and to end what it took (`end`), again and again.
 import { createServer } from 'node:net';
 import { processEnvironment } from '../../sdk/environment.ts';
-import { createSidecar, type Sidecar } from '../../sdk/sidecar.ts';
+import { createSidecar } from '../../sdk/create.ts';
+import type { Sidecar } from '../../sdk/sidecar.ts';
 
 let sidecar: Sidecar | undefined;
 

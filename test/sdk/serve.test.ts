@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createServer as createTls } from 'node:tls';
 import test from 'ava';
 import type { ServeOptions } from '../../sdk/index.ts';
+import { connectClient, get } from '../helpers/client.ts';
 import { freePort, temporaryDirectory, until } from '../helpers/processes.ts';
 import { openDescriptors, target } from '../native/helpers.ts';
 import { copiesOf } from './copies.ts';
@@ -142,4 +143,34 @@ test.serial('a handover to a version of another shape leaks no descriptor', asyn
   await until('all descriptors are closed', () => open().length === before.length);
   t.deepEqual(open(), before);
   t.true(fs.existsSync(copies.directory));
+});
+
+test.serial('an HTTP and a TCP server in one sidecar: each connection goes where it belongs', async (t) => {
+  const copies = copiesOf(t);
+  const start = async (version: number, older: number): Promise<Server[]> => {
+    const sidecar = await copies.create(version, older);
+    const http = createHttp((_request, response) => response.setHeader('x-sidecar-version', version).end());
+    const tcp = createServer((socket) => socket.pipe(socket));
+    await sidecar.serve(http, { name: 'http', host: '127.0.0.1', port: 0 });
+    await sidecar.serve(tcp, { name: 'tcp', host: '127.0.0.1', port: 0, release: (_socket, give) => give() });
+    await sidecar.ready();
+    return [http, tcp];
+  };
+  const servers = await start(1, 0);
+  const [web, echo] = await Promise.all(servers.map((server) => connectClient(portOf(server))));
+  web?.send(get());
+  t.is((await web?.response())?.version, '1');
+  echo?.send('a');
+  await until('the echo', () => echo?.received() === 'a');
+  const ports = servers.map(portOf);
+  t.deepEqual((await start(2, 1)).map(portOf), ports);
+  await until('both have moved', async () => {
+    const counts = servers.map((server) => new Promise((resolve) => server.getConnections((_error, n) => resolve(n))));
+    return (await Promise.all(counts)).every((count) => count === 0);
+  });
+  web?.send(get());
+  t.is((await web?.response())?.version, '2');
+  echo?.send('b');
+  await until('the echo', () => echo?.received() === 'ab');
+  t.is(web?.closed() ?? echo?.closed(), undefined);
 });

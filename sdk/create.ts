@@ -1,0 +1,246 @@
+import type { Server } from 'node:net';
+import * as native from '../native/index.ts';
+import { commit } from './commitment.ts';
+import { startServers, type Core } from './core.ts';
+import { openDirectory, removeLeftovers } from './directory.ts';
+import { processEnvironment, type Environment } from './environment.ts';
+import { BatonError, summary } from './errors.ts';
+import { MAX_FRAME } from './frames.ts';
+import { findPlace, type Inheritance, type Place, type Seeker } from './inheritance.ts';
+import { negotiate } from './negotiation.ts';
+import { plainSidecar } from './plain.ts';
+import { awaitSuccessors, type Predecessor } from './predecessor.ts';
+import { checkServe, findSocket, type ServeOptions } from './serve.ts';
+import { createServed } from './served.ts';
+import type { Sidecar, SidecarOptions } from './sidecar.ts';
+import { keepStateFile, type StateFile } from './state-file.ts';
+import { keepPredecessor, type Succession } from './succession.ts';
+import { leave } from './termination.ts';
+
+const DRAIN_MS = 600_000;
+const GRACE_MS = 30_000;
+const OWNER_MS = 60_000;
+const MAX_STATE = 8 * 1024 * 1024;
+
+/**
+ * Makes this process one of the two copies of a sidecar, in the role that its versions tell ({@link negotiate}). It
+ * resolves when the process has something to serve: in the idle copy never, in a stale one when its successor is dead, in
+ * a successor when the predecessor has offered its sockets and state.
+ *
+ * It answers SIGTERM: an idle, stale or drained process exits at once, one that took over gives back first, one that
+ * serves goes on until its clients are gone or the grace period is nearly over.
+ *
+ * @throws BatonError `ERR_BATON_VERSION`, `ERR_BATON_PATH_TOO_LONG`, `ERR_BATON_DIRECTORY`, `ERR_BATON_UNREACHABLE`,
+ *   `ERR_BATON_VERSION_IN_USE`, `ERR_BATON_OWNER`, `ERR_BATON_TIMEOUT` (the predecessor hangs), or the code that the
+ *   predecessor refused with. In each case the old process serves on.
+ */
+export async function createSidecar(
+  options: SidecarOptions = {},
+  environment: Environment = processEnvironment(),
+): Promise<Sidecar> {
+  const identity = negotiate(environment.env);
+  const { version, role } = identity;
+  if (process.platform !== 'linux' && !native.available()) {
+    return role === 'idle' ? forever(options.signal) : plainSidecar(identity);
+  }
+  const directory = openDirectory(environment.env, { ...environment, name: options.name ?? 'sidecar', version });
+  const startedAt = environment.now();
+  const keeper = keepStateFile(
+    directory.stateOf(version),
+    {
+      version,
+      role,
+      phase: role === 'idle' ? 'idle' : role === 'stale' ? 'waiting' : 'starting',
+      pid: environment.pid,
+      processStart: environment.processStart,
+      startedAt,
+      heartbeatAt: startedAt,
+      holdsListeners: false,
+      counters: { inherited: 0, bound: 0, moved: 0, received: 0, finished: 0, cut: 0, takenBack: 0 },
+    },
+    { agentSocket: directory.agentSocket, environment },
+  );
+  const core: Core = {
+    identity,
+    directory,
+    environment,
+    keeper,
+    progress: options.onProgress ?? (() => undefined),
+    servers: new Map(),
+    states: new Map(),
+    drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_MS,
+    lock: undefined,
+    predecessor: undefined,
+    leaving: false,
+  };
+  const inheritance: Inheritance = { sockets: new Map(), states: core.states };
+  const inherited = new Set<string>();
+  let place: Place | undefined;
+  let successors: Predecessor | undefined;
+  let succession: Succession | undefined;
+  let released = false;
+  let committed = false;
+  const known = new WeakSet<Server>();
+
+  const offTerminate = environment.onTerminate(() => {
+    if (core.leaving) return;
+    core.leaving = true;
+    void leave(
+      core,
+      { successors: () => successors, succession: () => succession },
+      options.gracePeriodMs ?? GRACE_MS,
+    ).then(() => {
+      release({});
+      environment.exit(0);
+    });
+  });
+
+  const seeker: Seeker = {
+    identity,
+    directory,
+    environment,
+    progress: core.progress,
+    signal: options.signal,
+    timeoutMs: role === 'stale' ? Infinity : (options.timeoutMs ?? OWNER_MS),
+  };
+
+  /** Ends everything once; a second call does nothing. */
+  const release = (last: Partial<StateFile>): void => {
+    if (released) return;
+    released = true;
+    offTerminate();
+    succession?.close();
+    successors?.close();
+    if (place?.kind === 'successor') place.conversation.close();
+    for (const server of core.servers.values()) server.close();
+    for (const { descriptor } of inheritance.sockets.values()) native.close(descriptor);
+    inheritance.sockets.clear();
+    core.servers.clear();
+    if (core.lock !== undefined) native.close(core.lock);
+    core.lock = undefined;
+    keeper.update({ phase: 'stopped', holdsListeners: false, ...last });
+    keeper.close();
+  };
+
+  /** What failed is seen in the state file; the predecessor sees the line break and serves on. */
+  const fail = (error: unknown): never => {
+    release({ phase: 'failed', error: summary(error) });
+    throw error;
+  };
+
+  const requireOpen = (): void => {
+    if (released) throw new BatonError('ERR_BATON_CLOSED', 'this sidecar has failed or was closed: create another');
+  };
+
+  const ready = async (): Promise<void> => {
+    requireOpen();
+    if (committed) throw new BatonError('ERR_BATON_ARGUMENT', 'ready was called already');
+    committed = true;
+    let handoverMs: number | undefined;
+    try {
+      const reached = await commit(seeker, inheritance, place, [...inherited]);
+      core.lock = reached.lock;
+      place = reached;
+      await startServers(core);
+      if (place.kind === 'successor') handoverMs = performance.now() - place.connectedAt;
+      for (const { descriptor } of inheritance.sockets.values()) native.close(descriptor);
+      inheritance.sockets.clear();
+      successors = awaitSuccessors(core);
+    } catch (error) {
+      return fail(error);
+    }
+    if (place.kind === 'successor') {
+      const { conversation, predecessor } = place;
+      const names = [...inherited];
+      succession = keepPredecessor(core, conversation, {
+        version: predecessor,
+        names,
+        onGone: () => (succession = undefined),
+      });
+    } else {
+      removeLeftovers(directory, version);
+    }
+    place = undefined;
+    if (handoverMs !== undefined) keeper.count({ handoverMs });
+    keeper.update({ phase: 'serving', servingAt: environment.now(), holdsListeners: true });
+    core.progress({ type: 'serving', ...(handoverMs !== undefined && { handoverMs }) });
+  };
+
+  if (role === 'idle') await forever(options.signal).catch(fail);
+  try {
+    place = await findPlace(seeker, inheritance);
+  } catch (error) {
+    return fail(error);
+  }
+  if (place.kind === 'owner') core.lock = place.lock;
+  else core.progress({ type: 'offered', version: place.predecessor, sockets: [...inheritance.sockets.keys()] });
+
+  return {
+    role,
+    version,
+    state: {
+      put(key, bytes) {
+        if (bytes.length > MAX_STATE) {
+          throw new BatonError(
+            'ERR_BATON_STATE_TOO_LARGE',
+            `state ${key} has ${bytes.length} bytes; ${MAX_STATE} fit a frame`,
+            {
+              facts: { key, bytes: bytes.length, limit: MAX_STATE, frame: MAX_FRAME },
+            },
+          );
+        }
+        core.states.set(key, Buffer.from(bytes));
+      },
+      get: (key) => core.states.get(key),
+    },
+    async serve(server, serveOptions) {
+      checkServe(server, serveOptions);
+      requireOpen();
+      if (committed) throw new BatonError('ERR_BATON_ARGUMENT', 'serve must be called before ready');
+      if (known.has(server))
+        throw new BatonError('ERR_BATON_ARGUMENT', 'this server is served already: create another');
+      known.add(server);
+      const socket = await findSocket(serveOptions, inheritance, environment).catch(fail);
+      const { name } = socket.description;
+      if (core.servers.has(name)) {
+        native.close(socket.descriptor);
+        known.delete(server);
+        throw new BatonError('ERR_BATON_NAME_IN_USE', `two servers are named ${name}: give each its own name`);
+      }
+      const { descriptor, description } = socket;
+      const closed = (): boolean => core.servers.delete(name);
+      core.servers.set(name, createServed(server, descriptor, description, serveOptions, closed));
+      if (socket.inherited) inherited.add(name);
+      const { counters } = keeper.state;
+      keeper.count(socket.inherited ? { inherited: counters.inherited + 1 } : { bound: counters.bound + 1 });
+    },
+    ready,
+    close() {
+      release({});
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Never settles but for the signal; the state file's heartbeat keeps the process alive. */
+const forever = (signal: AbortSignal | undefined): Promise<never> =>
+  new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+
+/**
+ * One server in one call: {@link createSidecar}, {@link Sidecar.serve} and {@link Sidecar.ready}. Resolves when the server
+ * accepts; in the idle copy it never does.
+ */
+export async function serve(
+  server: Server,
+  options: ServeOptions,
+  sidecarOptions: SidecarOptions = {},
+  environment: Environment = processEnvironment(),
+): Promise<Sidecar> {
+  checkServe(server, options);
+  const sidecar = await createSidecar(sidecarOptions, environment);
+  await sidecar.serve(server, options);
+  await sidecar.ready();
+  return sidecar;
+}
