@@ -45,6 +45,20 @@ export async function createSidecar(
   }
   const directory = openDirectory(environment.env, { ...environment, name: options.name ?? 'sidecar', version });
   const startedAt = environment.now();
+  // Before the state file tells anybody that this process is there.
+  const offTerminate = environment.onTerminate(() => {
+    if (core.leaving) return;
+    core.leaving = true;
+    void leave(
+      core,
+      { successors: () => successors, succession: () => succession },
+      options.gracePeriodMs ?? GRACE_MS,
+    ).then(() => {
+      release({});
+      environment.exit(0);
+    });
+  });
+
   const keeper = keepStateFile(
     directory.stateOf(version),
     {
@@ -81,19 +95,6 @@ export async function createSidecar(
   let released = false;
   let committed = false;
   const known = new WeakSet<Server>();
-
-  const offTerminate = environment.onTerminate(() => {
-    if (core.leaving) return;
-    core.leaving = true;
-    void leave(
-      core,
-      { successors: () => successors, succession: () => succession },
-      options.gracePeriodMs ?? GRACE_MS,
-    ).then(() => {
-      release({});
-      environment.exit(0);
-    });
-  });
 
   const seeker: Seeker = {
     identity,

@@ -4,9 +4,9 @@
  * .cache/runtimes. Exit code 1 when a test fails, or where a runtime is missing and BATON_RUNTIMES=required.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runtimeOf } from './runtime.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const MAJORS = ['20', '22', '24', '26'];
@@ -19,23 +19,6 @@ const CORE = [
   'test/native/*.test.ts',
 ];
 const ALL = ['test/sdk/**/*.test.ts', 'test/native/**/*.test.ts'];
-
-/** The program of one major version, installed if it is not there; an error's text where that is impossible. */
-function runtimeOf(major: string): { program: string } | { reason: string } {
-  const folder = join(root, '.cache/runtimes', major);
-  const name = `node-${process.platform}-${process.arch}`;
-  const program = join(folder, 'node_modules', name, 'bin/node');
-  if (!fs.existsSync(program)) {
-    fs.mkdirSync(folder, { recursive: true });
-    const quiet = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
-    const npm = spawnSync('npm', ['install', '--prefix', folder, ...quiet, `${name}@${major}`], {
-      encoding: 'utf8',
-      timeout: 300_000,
-    });
-    if (npm.status !== 0) return { reason: npm.error?.message ?? npm.stderr.trim() };
-  }
-  return { program };
-}
 
 interface Result {
   passed: number;
