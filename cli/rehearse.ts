@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { makeWorkspace } from '../local/workspace.ts';
 import type { Io } from './io.ts';
 import { UsageError } from './options.ts';
+import { formatPage } from './rehearsal/html.ts';
 import { loadArgument } from './rehearsal/load.ts';
 import { driveLoad } from './rehearsal/load-process.ts';
 import { findPort } from './rehearsal/port.ts';
@@ -23,7 +24,7 @@ Runs a sidecar's two copies on this machine, drives load, upgrades it, and says 
 FILE is the scenario (YAML); docs/reference/rehearsal.md describes it.
 
 Options:
-  --report DIR  also write DIR/report.json, and the sidecar's logs beside it
+  --report DIR  also write DIR/report.json, DIR/report.html and the sidecar's logs
   --help        this text
 
 Exit status: 0 all that the scenario expects came true; 1 it did not; 2 a bad scenario or wrong usage; 130 interrupted.
@@ -74,8 +75,10 @@ async function run(scenario: Scenario, reportDirectory: string | undefined, io: 
   }
   if (reportDirectory !== undefined) {
     writeFileSync(join(reportDirectory, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
+    writeFileSync(join(reportDirectory, 'report.html'), formatPage(report));
   }
   io.stdout.write(formatReport(report, reportDirectory, tails));
+  if (reportDirectory !== undefined) io.stdout.write(`page          ${reportDirectory}/report.html\n`);
   return { 'as-expected': 0, 'not-as-expected': 1, interrupted: 130 }[report.outcome];
 }
 

@@ -123,7 +123,11 @@ export function openChannel(socket: number, identity: { version: string }, handl
         count = native.send(socket, next.bytes, next.descriptors);
       } catch (error) {
         failed = true;
-        setImmediate(() => end(error as Error));
+        setImmediate(() => {
+          // The peer may have said why before it went.
+          pull();
+          end(error as Error);
+        });
         return;
       }
       if (count === undefined) break;
@@ -144,7 +148,8 @@ export function openChannel(socket: number, identity: { version: string }, handl
       const received = native.receive(socket, buffer);
       if (received === undefined) return undefined;
       const { frames: complete, error } = reader.push(buffer.subarray(0, received.bytes), received.descriptors);
-      if (complete.length > 0) heard = performance.now();
+      // Bytes, not frames: a large one from a peer that is busy takes many turns of its event loop.
+      if (received.bytes > 0) heard = performance.now();
       const truncated = new BatonError(
         'ERR_BATON_TRUNCATED',
         'descriptors were lost: this process has no room for more',

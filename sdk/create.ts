@@ -5,14 +5,14 @@ import { startServers, type Core } from './core.ts';
 import { openDirectory, removeLeftovers } from './directory.ts';
 import { processEnvironment, type Environment } from './environment.ts';
 import { BatonError, summary } from './errors.ts';
-import { MAX_FRAME } from './frames.ts';
-import { findPlace, type Inheritance, type Place, type Seeker } from './inheritance.ts';
+import { findPlace, requireFreeVersion, type Inheritance, type Place, type Seeker } from './inheritance.ts';
 import { negotiate } from './negotiation.ts';
 import { plainSidecar } from './plain.ts';
 import { awaitSuccessors, type Predecessor } from './predecessor.ts';
 import { checkServe, findSocket, type ServeOptions } from './serve.ts';
 import { createServed } from './served.ts';
 import type { Sidecar, SidecarOptions } from './sidecar.ts';
+import { checkState } from './state.ts';
 import { keepStateFile, type StateFile } from './state-file.ts';
 import { keepPredecessor, type Succession } from './succession.ts';
 import { leave } from './termination.ts';
@@ -20,7 +20,6 @@ import { leave } from './termination.ts';
 const DRAIN_MS = 600_000;
 const GRACE_MS = 30_000;
 const OWNER_MS = 60_000;
-const MAX_STATE = 8 * 1024 * 1024;
 
 /**
  * Makes this process one of the two copies of a sidecar, in the role that its versions tell ({@link negotiate}). It
@@ -44,6 +43,7 @@ export async function createSidecar(
     return role === 'idle' ? forever(options.signal) : plainSidecar(identity);
   }
   const directory = openDirectory(environment.env, { ...environment, name: options.name ?? 'sidecar', version });
+  requireFreeVersion({ identity, directory });
   const startedAt = environment.now();
   // Before the state file tells anybody that this process is there.
   const offTerminate = environment.onTerminate(() => {
@@ -110,6 +110,9 @@ export async function createSidecar(
     if (released) return;
     released = true;
     offTerminate();
+    // Before the line ends: the other copy then removes this one's files, and none must come after that.
+    keeper.update({ phase: 'stopped', holdsListeners: false, ...last });
+    keeper.close();
     succession?.close();
     successors?.close();
     if (place?.kind === 'successor') place.conversation.close();
@@ -119,8 +122,6 @@ export async function createSidecar(
     core.servers.clear();
     if (core.lock !== undefined) native.close(core.lock);
     core.lock = undefined;
-    keeper.update({ phase: 'stopped', holdsListeners: false, ...last });
-    keeper.close();
   };
 
   /** What failed is seen in the state file; the predecessor sees the line break and serves on. */
@@ -181,15 +182,7 @@ export async function createSidecar(
     version,
     state: {
       put(key, bytes) {
-        if (bytes.length > MAX_STATE) {
-          throw new BatonError(
-            'ERR_BATON_STATE_TOO_LARGE',
-            `state ${key} has ${bytes.length} bytes; ${MAX_STATE} fit a frame`,
-            {
-              facts: { key, bytes: bytes.length, limit: MAX_STATE, frame: MAX_FRAME },
-            },
-          );
-        }
+        checkState(key, bytes);
         core.states.set(key, Buffer.from(bytes));
       },
       get: (key) => core.states.get(key),
@@ -226,6 +219,7 @@ export async function createSidecar(
 /** Never settles but for the signal; the state file's heartbeat keeps the process alive. */
 const forever = (signal: AbortSignal | undefined): Promise<never> =>
   new Promise((_, reject) => {
+    if (signal?.aborted) reject(signal.reason as Error);
     signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
   });
 

@@ -21,13 +21,21 @@ export interface Directory {
  * a pod share `/dev/shm`.
  *
  * @throws BatonError `ERR_BATON_PATH_TOO_LONG` when a socket's path in it would not fit, `ERR_BATON_DIRECTORY` when it is
- *   missing, no folder, or (the fallback) open to others.
+ *   missing, no folder, not to be written, or (the fallback) open to others; `ERR_BATON_ARGUMENT` for a name that is no
+ *   folder's.
  */
 export function openDirectory(
   env: Readonly<Record<string, string | undefined>>,
   { name, version, uid, pid }: { name: string; version: string; uid: number; pid: number },
 ): Directory {
   const given = env['BATON_DIR'];
+  if (!given && (!/^[\w.-]+$/.test(name) || /^\.+$/.test(name))) {
+    throw new BatonError(
+      'ERR_BATON_ARGUMENT',
+      `the name of the sidecar is ${JSON.stringify(name)}; it names a folder: letters, digits, and . _ - in it`,
+      { facts: { name } },
+    );
+  }
   const base = `/dev/shm/baton-${uid}`;
   const path = given ? given.replace(/(?<=.)\/+$/, '') : join(base, name);
   const longest = Buffer.byteLength(join(path, temporary(version, pid)));
@@ -53,14 +61,26 @@ export function openDirectory(
 const temporary = (version: string, pid: number): string => `.${version}.${pid}.sock`;
 
 function requireFolder(path: string): void {
-  const found = fs.statSync(path, { throwIfNoEntry: false });
-  if (found?.isDirectory()) return;
+  const wrong = objectionTo(path);
+  if (wrong === undefined) return;
   throw new BatonError(
     'ERR_BATON_DIRECTORY',
-    `BATON_DIR names ${path}, which is ${found ? 'no folder' : 'missing'}. ` +
+    `BATON_DIR names ${path}, which is ${wrong}. ` +
       'Mount the folder that the two copies of the sidecar share, or unset BATON_DIR.',
     { facts: { path } },
   );
+}
+
+function objectionTo(path: string): string | undefined {
+  try {
+    if (!fs.statSync(path).isDirectory()) return 'no folder';
+    // Else it would be found out after the commit point, when the socket for the next version is bound.
+    fs.accessSync(path, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+    return undefined;
+  } catch (error) {
+    const code = codeOf(error) ?? 'unknown error';
+    return code === 'ENOENT' ? 'missing' : `not to be read and written by this user (${code})`;
+  }
 }
 
 function makePrivate(path: string, uid: number): void {

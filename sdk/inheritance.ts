@@ -61,7 +61,8 @@ export async function findPlace(seeker: Seeker, inheritance: Inheritance): Promi
       if (lock !== undefined) return { kind: 'owner', lock };
     }
     if (performance.now() - started > seeker.timeoutMs) throw silentOwner(seeker);
-    await delay(RETRY_MS, undefined, seeker.signal ? { signal: seeker.signal } : {});
+    // The wait ends with an error of its own; the signal's reason is thrown above.
+    await delay(RETRY_MS, undefined, seeker.signal ? { signal: seeker.signal } : {}).catch(() => undefined);
   }
 }
 
@@ -81,6 +82,27 @@ const connect = (directory: Directory, version: string): number | 'crowded' | un
   }
 };
 
+const versionInUse = (version: string): BatonError =>
+  new BatonError(
+    'ERR_BATON_VERSION_IN_USE',
+    `version ${version} is served already. To take over from it, give this process a higher SIDECARSET_VERSION, and ` +
+      `SIDECARSET_VERSION_ALT=${version}. If it is another sidecar, give each its own name, or BATON_DIR; if it is this ` +
+      'process, serve all of its servers with one createSidecar.',
+    { facts: { version } },
+  );
+
+/**
+ * Makes sure that nobody serves this version: the state file would be theirs.
+ *
+ * @throws BatonError `ERR_BATON_VERSION_IN_USE`, `ERR_BATON_UNREACHABLE`.
+ */
+export function requireFreeVersion({ identity, directory }: Pick<Seeker, 'identity' | 'directory'>): void {
+  const socket = connect(directory, identity.version);
+  if (socket === undefined) return;
+  if (socket !== 'crowded') native.close(socket);
+  throw versionInUse(identity.version);
+}
+
 function dial({ identity, directory }: Seeker): { socket: number; version: string } | undefined {
   const named = identity.role === 'successor' && identity.alternative !== undefined ? [identity.alternative] : [];
   // A stale process never takes over: it waits until its successor is dead.
@@ -91,12 +113,7 @@ function dial({ identity, directory }: Seeker): { socket: number; version: strin
     if (socket === undefined) continue;
     if (version !== identity.version) return { socket, version };
     native.close(socket);
-    throw new BatonError(
-      'ERR_BATON_VERSION_IN_USE',
-      `version ${version} is served by a process already. Give this one a higher SIDECARSET_VERSION, and ` +
-        `SIDECARSET_VERSION_ALT=${version}, to take over from it.`,
-      { facts: { version } },
-    );
+    throw versionInUse(version);
   }
   return undefined;
 }

@@ -29,7 +29,7 @@ const TIMEOUT_MS = 60_000;
  * that lives.
  *
  * @throws BatonError the code that the process failed with, `ERR_BATON_ENDED` when it died, `ERR_BATON_TIMEOUT`, and the
- *   codes of {@link negotiate} and of the folder.
+ *   codes of {@link negotiate} and of the folder; the signal's reason.
  */
 export async function migrate(
   options: MigrateOptions = {},
@@ -48,7 +48,7 @@ export async function migrate(
     if (alive?.error) throw failed(alive);
     if (alive?.servingAt !== undefined) return { ...identity, state: alive };
     if (performance.now() >= deadline) throw late(path, alive, timeoutMs);
-    await delay(LOOK_MS, undefined, signal ? { signal } : {});
+    await delay(LOOK_MS, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
   }
 }
 

@@ -4,6 +4,7 @@ import { BatonError } from './errors.ts';
 import type { Negotiated } from './negotiation.ts';
 import { checkServe, type ServeOptions } from './serve.ts';
 import type { Sidecar } from './sidecar.ts';
+import { checkState } from './state.ts';
 
 /**
  * A sidecar without another copy: it listens plainly, keeps its state in memory, and hands nothing over. For systems
@@ -16,7 +17,10 @@ export function plainSidecar({ role, version }: Negotiated, states: Map<string, 
     role,
     version,
     state: {
-      put: (key, bytes) => void states.set(key, Buffer.from(bytes)),
+      put(key, bytes) {
+        checkState(key, bytes);
+        states.set(key, Buffer.from(bytes));
+      },
       get: (key) => states.get(key),
     },
     serve: async (server, options) => {

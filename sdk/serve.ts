@@ -1,5 +1,5 @@
 import { Server as HttpServer } from 'node:http';
-import { isIP, Server } from 'node:net';
+import { isIP, Server, SocketAddress } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import * as fs from 'node:fs';
 import * as native from '../native/index.ts';
@@ -52,7 +52,12 @@ export function checkServe(server: Server, options: ServeOptions): void {
   if ((options.port === undefined) === (options.path === undefined)) {
     throw new BatonError('ERR_BATON_ARGUMENT', 'serve needs either a port or a path');
   }
-  if (options.path === '') throw new BatonError('ERR_BATON_ARGUMENT', 'path is empty');
+  for (const option of ['name', 'host', 'path'] as const) {
+    const value: unknown = options[option];
+    if (value !== undefined && (typeof value !== 'string' || value === '' || value.length > 255)) {
+      throw new BatonError('ERR_BATON_ARGUMENT', `${option} must be text of 1 to 255 characters, or left out`);
+    }
+  }
   if (options.backlog !== undefined && !(Number.isInteger(options.backlog) && options.backlog >= 0)) {
     throw new BatonError('ERR_BATON_ARGUMENT', `backlog is ${options.backlog}; it must be a number from 0`);
   }
@@ -95,7 +100,8 @@ export async function findSocket(
 
 async function hostOf({ host }: ServeOptions, environment: Pick<Environment, 'resolve'>): Promise<string> {
   if (host !== undefined) {
-    if (isIP(host) !== 0) return host;
+    if (isIP(host) === 6) return new SocketAddress({ address: host, family: 'ipv6' }).address;
+    if (isIP(host) === 4) return host;
     return environment.resolve(host).catch((cause: unknown) => {
       throw new BatonError('ERR_BATON_BIND', `${host} has no address: ${codeOf(cause) ?? 'unknown error'}`, {
         facts: { address: host, code: codeOf(cause) },

@@ -9,6 +9,7 @@ import { createHeld } from './held.ts';
 import { canMove, countAsAccepted, descriptorOf, idleLeft, idleSockets, isQuiet, takeUnread } from './internals.ts';
 import type { SocketDescription } from './messages.ts';
 import type { Moving } from './moving.ts';
+import { checkState } from './state.ts';
 
 /** How an application lets its plain TCP connections move; both are optional, and without `release` they drain. */
 export interface Consent {
@@ -159,6 +160,7 @@ export function createServed(
   const ask = (socket: Socket): void => {
     consent.release?.(socket, (state) => {
       if (!draining || !sockets.has(socket)) return;
+      if (state !== undefined) checkState('of a connection', state);
       if (socket.writableLength > 0) {
         throw new BatonError(
           'ERR_BATON_UNWRITTEN',

@@ -24,7 +24,10 @@ export interface Sidecar {
   readonly version: string;
   /** What survives an upgrade beside sockets and connections. */
   readonly state: {
-    /** Keeps bytes for the successor, which gets what was put last before it connected. At most 8 MiB a key. */
+    /**
+     * Keeps bytes for the successor, which gets what was put last before it connected. At most 8 MiB a key, and 256
+     * characters in it. Throws `ERR_BATON_STATE_TOO_LARGE`, `ERR_BATON_ARGUMENT`.
+     */
     put(key: string, bytes: Uint8Array): void;
     /** What was put here, or came from the predecessor. */
     get(key: string): Uint8Array | undefined;

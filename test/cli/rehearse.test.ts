@@ -46,7 +46,7 @@ test.serial('upgrades swap the copies, and the report has what the page says', a
   t.regex(stdout, /report\.json$/m);
   t.regex(stderr, /^upgrade 2\/2 +done$/m);
   t.regex(readFileSync(join(directory, 'fake-1.log'), 'utf8'), /version 3 alt 2 role successor third/);
-  t.deepEqual(readdirSync(directory).sort(), ['fake-1.log', 'fake-2.log', 'report.json']);
+  t.deepEqual(readdirSync(directory).sort(), ['fake-1.log', 'fake-2.log', 'report.html', 'report.json']);
 });
 
 test.serial('what is expected and does not come true is exit 1, with both values and where to look', async (t) => {

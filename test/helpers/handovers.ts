@@ -1,13 +1,12 @@
 import * as fs from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type Server } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { ExecutionContext } from 'ava';
 import { createSidecar } from '../../sdk/create.ts';
 import { processEnvironment, type Environment } from '../../sdk/environment.ts';
 import type { Sidecar } from '../../sdk/sidecar.ts';
-import { connectClient, get } from './client.ts';
 import { temporaryDirectory, until } from './processes.ts';
 
 setFlagsFromString('--expose-gc');
@@ -28,7 +27,10 @@ export async function handOver(t: ExecutionContext, count: number, looks: readon
   const directory = temporaryDirectory(t);
   const prints: Footprint[] = [];
 
-  const start = async (version: number, port: number): Promise<{ sidecar: Sidecar; port: number; gone: () => boolean }> => {
+  const start = async (
+    version: number,
+    port: number,
+  ): Promise<{ sidecar: Sidecar; server: Server; port: number; gone: () => boolean }> => {
     const environment: Environment = {
       ...processEnvironment(),
       env: {
@@ -54,36 +56,51 @@ export async function handOver(t: ExecutionContext, count: number, looks: readon
     sidecar.state.put('settings', Buffer.alloc(1000, version % 256));
     await sidecar.serve(server, { name: 'http', host: '127.0.0.1', port });
     await sidecar.ready();
-    return { sidecar, port: (server.address() as AddressInfo).port, gone: () => gone };
+    return { sidecar, server, port: (server.address() as AddressInfo).port, gone: () => gone };
   };
 
   let current = await start(1, 0);
-  const client = await connectClient(current.port);
-  t.teardown(() => client.socket.destroy());
-  // The helper waits for the next byte or the end each time anew.
-  client.socket.setMaxListeners(0);
+  const client = connect(current.port, '127.0.0.1').setEncoding('latin1');
+  t.teardown(() => client.destroy());
+  client.on('close', () => t.fail('the client was closed'));
+  const ask = (): Promise<string> =>
+    new Promise((resolve) => {
+      let text = '';
+      const hear = (chunk: string): void => {
+        text += chunk;
+        const body = /\r\n\r\n(version \d+)$/.exec(text)?.[1];
+        if (body === undefined) return;
+        client.off('data', hear);
+        resolve(body);
+      };
+      client.on('data', hear);
+      client.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
+    });
   for (let version = 2; version <= count + 1; version++) {
-    client.send(get());
-    t.is((await client.response()).body, `version ${version - 1}`);
+    // No assertion of the test runner: it would keep each.
+    const answer = await ask();
+    if (answer !== `version ${version - 1}`) t.fail(answer);
     const next = await start(version, current.port);
     const path = `${directory}/${version - 1}.json`;
     await until('drained', () => fs.readFileSync(path, 'utf8').includes('"phase":"drained"'));
     await current.sidecar.close();
+    // Node's timer of header time-outs holds a server that was closed as the SDK does it, without ending idle connections.
+    current.server.close();
     await until('the old one is gone', next.gone);
     current = next;
     if (looks.includes(version - 1)) {
-      for (const event of ['close', 'data', 'error'] as const) {
-        if (client.socket.listenerCount(event) > 5 * count) t.fail('listeners');
-      }
       collect();
       prints.push({
         descriptors: fs.readdirSync('/proc/self/fd').length,
         heap: process.memoryUsage().heapUsed,
-        files: fs.readdirSync(directory).map((file) => file.replace(String(version), 'VERSION')).sort(),
+        files: fs
+          .readdirSync(directory)
+          .map((file) => file.replace(String(version), 'VERSION'))
+          .sort(),
       });
     }
   }
-  t.is(client.closed(), undefined);
+  client.removeAllListeners('close');
   await current.sidecar.close();
   return prints;
 }

@@ -58,16 +58,19 @@ export async function startLoad(
     keepers,
     fresh,
     failed: () => keepers.filter((keeper) => keeper.failure() !== undefined),
-    async goesOn(context, more = 3, version = undefined) {
+    async goesOn(context, more = 3, version) {
       const before = new Map(keepers.map((keeper) => [keeper, keeper.answered()]));
       const freshBefore = fresh.answered;
-      await until(`every client goes on${version === undefined ? '' : ` with version ${version}`}`, () =>
-        keepers.every(
-          (keeper) =>
-            keeper.failure() !== undefined ||
-            (keeper.answered() >= (before.get(keeper) ?? 0) + more &&
-              (version === undefined || keeper.version() === String(version))),
-        ) && (freshCount === 0 || fresh.answered > freshBefore + more),
+      await until(
+        `every client goes on${version === undefined ? '' : ` with version ${version}`}`,
+        () =>
+          keepers.every(
+            (keeper) =>
+              keeper.failure() !== undefined ||
+              (keeper.answered() >= (before.get(keeper) ?? 0) + more &&
+                (version === undefined || keeper.version() === String(version))),
+          ) &&
+          (freshCount === 0 || fresh.answered > freshBefore + more),
       ).catch((error: unknown) => {
         context.log(load.keepers.map((k) => `${k.id}: ${k.answered()}/${k.asked()} v${k.version()} ${k.failure()}`));
         throw error;

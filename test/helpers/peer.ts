@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import * as native from '../../native/index.ts';
 import { createFrameReader, encodeFrame, type Frame } from '../../sdk/frames.ts';
@@ -56,12 +57,13 @@ export function fakePeer(t: ExecutionContext, socket: number, { reads = true } =
   };
   const pull = (): void => {
     try {
-      for (let got = native.receive(socket, buffer); got && closed === undefined; got = native.receive(socket, buffer)) {
+      for (let got = native.receive(socket, buffer); got; got = native.receive(socket, buffer)) {
         const { frames: complete, error } = reader.push(buffer.subarray(0, got.bytes), got.descriptors);
         frames.push(...complete);
         if (error) throw error;
-        if (got.bytes === 0) over('end');
-        if (closed !== undefined) break;
+        if (got.bytes > 0) continue;
+        over('end');
+        return;
       }
     } catch (error) {
       over((error as { code: string }).code);
@@ -90,7 +92,9 @@ export function fakePeer(t: ExecutionContext, socket: number, { reads = true } =
             if (message?.type === type) return message as Extract<Message, { type: typeof type }>;
           }
           if (closed !== undefined) {
-            throw new Error(`the line ended (${closed}) before ${type}; seen: ${JSON.stringify(frames.map((f) => f.message))}`);
+            throw new Error(
+              `the line ended (${closed}) before ${type}; seen: ${JSON.stringify(frames.map((f) => f.message))}`,
+            );
           }
           return undefined;
         },
@@ -154,3 +158,13 @@ export const hello = (change: Record<string, unknown> = {}): object => ({
 
 /** How many descriptors a process has open. */
 export const openDescriptors = (pid: number | undefined): number => fs.readdirSync(`/proc/${pid}/fd`).length;
+
+/** The fewest that it has open within a tenth of a second: clients that connect anew come and go meanwhile. */
+export async function fewestDescriptors(pid: number | undefined): Promise<number> {
+  let fewest = Infinity;
+  for (let look = 0; look < 50; look++) {
+    fewest = Math.min(fewest, openDescriptors(pid));
+    await delay(2);
+  }
+  return fewest;
+}

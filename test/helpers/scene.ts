@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { startLoad, type Load } from './load.ts';
-import { freePort, startSidecar, temporaryDirectory, until, untilPhase, type Running, type StartOptions } from './processes.ts';
+import {
+  freePort,
+  startSidecar,
+  temporaryDirectory,
+  until,
+  untilPhase,
+  type Running,
+  type StartOptions,
+} from './processes.ts';
 
 const preload = fileURLToPath(new URL('../fixtures/sdk/frames.js', import.meta.url));
 
@@ -17,7 +25,7 @@ export interface Logged extends Running {
 export interface Scene {
   readonly directory: string;
   readonly port: number;
-  start(options: Omit<StartOptions, 'directory' | 'port'>): Logged;
+  readonly start: (options: Omit<StartOptions, 'directory' | 'port'>) => Logged;
 }
 
 export async function createScene(t: ExecutionContext): Promise<Scene> {
@@ -39,7 +47,10 @@ export async function createScene(t: ExecutionContext): Promise<Scene> {
         env: { ...options.env, NODE_OPTIONS: `--import=${preload}`, BATON_TEST_FRAMES: log },
       });
       const frames = (line: string): number =>
-        fs.readFileSync(log, 'utf8').split('\n').filter((own) => own === line).length;
+        fs
+          .readFileSync(log, 'utf8')
+          .split('\n')
+          .filter((own) => own === line).length;
       return { ...running, frames };
     },
   };
@@ -54,7 +65,10 @@ export async function startServing(
   const scene = await createScene(t);
   const predecessor = scene.start({ version: 100, ...rest });
   await untilPhase(predecessor, 'serving');
-  const load = await startLoad(t, scene.port, { ...(keepers !== undefined && { keepers }), ...(fresh !== undefined && { fresh }) });
+  const load = await startLoad(t, scene.port, {
+    ...(keepers !== undefined && { keepers }),
+    ...(fresh !== undefined && { fresh }),
+  });
   await load.goesOn(t, 1, 100);
   return { ...scene, predecessor, load };
 }
@@ -70,3 +84,29 @@ export async function whileStopped(running: Running, act: () => void): Promise<v
 /** Waits until a process was stopped by a signal. */
 export const untilStopped = ({ child }: Running): Promise<boolean> =>
   until('the process stops', () => /^State:\s+T/m.test(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8')));
+
+/**
+ * The sockets that these processes have open more than once, in one of them or in two: listening ones, which each holds
+ * for itself and for its server, and connections with two owners.
+ */
+export function sharedSockets(...processes: Running[]): number {
+  const seen = new Map<string, number>();
+  for (const { child } of processes) {
+    if (child.exitCode !== null) continue;
+    for (const descriptor of fs.readdirSync(`/proc/${child.pid}/fd`)) {
+      const target = linkOf(`/proc/${child.pid}/fd/${descriptor}`);
+      if (target.startsWith('socket:')) seen.set(target, (seen.get(target) ?? 0) + 1);
+    }
+  }
+  return [...seen.values()].filter((count) => count > 1).length;
+}
+
+/** A descriptor may be closed while one looks at it. */
+const linkOf = (path: string): string => {
+  try {
+    return fs.readlinkSync(path, { encoding: 'utf8' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+};

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import * as fs from 'node:fs';
+import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import fc from 'fast-check';
 import * as native from '../../native/index.ts';
@@ -65,12 +67,32 @@ test('who says nothing else is kept alive by pings; silence and a peer that neve
   t.true(lively.frames.filter(({ message }) => message.type === 'ping').length >= 2);
 });
 
+test('a frame that takes longer than a silence may last is no silence', async (t) => {
+  const [near, far] = native.socketPair();
+  const side = openSide(t, near);
+  const frame = encodeFrame({ type: 'state', key: 'k', bytes: 'x'.repeat(39_000) });
+  let sent = 0;
+  const sender = setInterval(() => {
+    if (sent < frame.length) sent += native.send(far, frame.subarray(sent, sent + 1000)) ?? 0;
+  }, 100);
+  t.teardown(() => {
+    clearInterval(sender);
+    native.close(far);
+  });
+  await untilHeard(side, 1);
+  t.deepEqual(side.heard(), ['state']);
+  t.deepEqual(side.endings, []);
+});
+
 test('close is a fence: what was acknowledged before counts, nothing after', async (t) => {
   const [one, other] = openPair(t);
   const written: (Error | undefined)[] = [];
   other.channel.send({ type: 'ack', id: 1 }, [], (error) => written.push(error));
   one.channel.close();
-  t.deepEqual(one.frames.map(({ message }) => message), [{ type: 'ack', id: 1 }]);
+  t.deepEqual(
+    one.frames.map(({ message }) => message),
+    [{ type: 'ack', id: 1 }],
+  );
   other.channel.send({ type: 'ack', id: 2 }, [], (error) => written.push(error));
   await until('the other side learns', () => written.length === 2);
   t.is(written[0], undefined);
@@ -139,13 +161,27 @@ test.serial('no descriptor is left of frames that nobody took', async (t) => {
       sender.channel.send({ type: 'connection', id, name: 'http', local: '', remote: '', head: '' }, [file, file]);
     }
     if (round % 3 === 0) await turns();
-    if (round % 3 === 1) await waiting.next(['connection'], { timeoutMs: 5000 }).then(({ descriptors }) => descriptors.forEach(native.close));
-    if (round % 3 === 2) await t.throwsAsync(waiting.next(['offer'], { timeoutMs: 5000 }), { code: 'ERR_BATON_MESSAGE' });
+    if (round % 3 === 1)
+      await waiting
+        .next(['connection'], { timeoutMs: 5000 })
+        .then(({ descriptors }) => descriptors.forEach(native.close));
+    if (round % 3 === 2)
+      await t.throwsAsync(waiting.next(['offer'], { timeoutMs: 5000 }), { code: 'ERR_BATON_MESSAGE' });
     waiting.close();
     sender.channel.close();
     fs.closeSync(file);
   }
   t.is(openCount(), before);
+});
+
+test('a refusal is heard also by one that was still writing', async (t) => {
+  const [socket, peer] = native.socketPair();
+  const conversation = converse(socket, { version: 'test' });
+  t.teardown(() => conversation.close());
+  native.send(peer, encodeFrame({ type: 'refuse', code: 'ERR_BATON_PEER', message: 'not you' }));
+  native.close(peer);
+  conversation.channel.send({ type: 'ping' });
+  await t.throwsAsync(conversation.next(['offer'], { timeoutMs: 5000 }), { code: 'ERR_BATON_PEER' });
 });
 
 test('a conversation: refusals, time, and signals', async (t) => {
@@ -217,7 +253,8 @@ test('at no time do both sides, or neither in the end, own a connection', async 
           taker.channel.send({ type: 'ack', id }, [], (error) => (error ? let_go : taken).add(id));
         });
         // A taker with much to say meets a full buffer, and its answers wait.
-        for (let part = 0; part < stuffing; part++) taker.channel.send({ type: 'state', key: '', bytes: 'x'.repeat(30_000) });
+        for (let part = 0; part < stuffing; part++)
+          taker.channel.send({ type: 'state', key: '', bytes: 'x'.repeat(30_000) });
         const closing = (side: typeof giver): void => side.channel.close();
         for (let id = 0; id < count; id++) {
           giver.channel.send({ type: 'connection', id, name: '', local: '', remote: '', head: '' });
@@ -242,10 +279,35 @@ test('at no time do both sides, or neither in the end, own a connection', async 
   );
 });
 
+test('what a peer could write before the fence was heard, also where it writes at that very moment', async (t) => {
+  const worker = new Worker(new URL('../fixtures/sdk/acknowledge.js', import.meta.url));
+  t.teardown(() => worker.terminate());
+  for (let round = 0; round < 300; round++) {
+    const [one, other] = native.socketPair();
+    let heard = 0;
+    const side = openSide(t, one, ({ message }) => {
+      if (message.type === 'ack' && message.id === heard) heard += 1;
+    });
+    worker.postMessage(other);
+    const written = once(worker, 'message');
+    while (heard < round % 30) await new Promise((resolve) => setImmediate(resolve));
+    side.channel.close();
+    const [count] = (await written) as [number];
+    if (heard !== count) t.fail(`${count} acknowledgements were written, ${heard} heard`);
+  }
+  t.pass();
+});
+
 test('a line that breaks in the middle of a batch: all connections come back', async (t) => {
   const [socket, peer] = native.socketPair();
   const idle = Array.from({ length: 100 }, (_, index): Moving => {
-    return { name: 'http', descriptor: fs.openSync('/dev/null', 'r'), local: '', remote: String(index), head: Buffer.alloc(0) };
+    return {
+      name: 'http',
+      descriptor: fs.openSync('/dev/null', 'r'),
+      local: '',
+      remote: String(index),
+      head: Buffer.alloc(0),
+    };
   });
   t.teardown(() => idle.forEach(({ descriptor }) => fs.closeSync(descriptor)));
   const home = new Set(idle);

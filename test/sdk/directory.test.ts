@@ -45,11 +45,12 @@ test('missing folders and files are refused; slashes at the end do not matter', 
   fs.writeFileSync(join(base, 'file'), '');
   t.throws(() => open(join(base, 'missing')), { code: 'ERR_BATON_DIRECTORY', message: /missing/ });
   t.throws(() => open(join(base, 'file')), { code: 'ERR_BATON_DIRECTORY', message: /no folder/ });
+  t.throws(() => open(join(base, 'file', 'in')), { code: 'ERR_BATON_DIRECTORY', message: /ENOTDIR/ });
   t.is(open(`${base}///`).path, base);
   t.false(open(base).sameUserOnly);
 });
 
-test('the fallback is this user\'s alone, or refused', (t) => {
+test("the fallback is this user's alone, or refused", (t) => {
   const name = `directory-test-${process.pid}`;
   const own = openDirectory({}, { ...who, name });
   t.teardown(() => fs.rmSync(own.path, { recursive: true, force: true }));
@@ -75,7 +76,17 @@ test('the fallback is this user\'s alone, or refused', (t) => {
 
 test('versions are sorted as numbers, and other files are passed over', (t) => {
   const directory = open(temporaryDirectory(t));
-  for (const name of ['9.sock', '10.sock', '18446744073709551616.sock', '.11.1.sock', '0.sock', '07.sock', 'x.sock', '10.json', 'owner']) {
+  for (const name of [
+    '9.sock',
+    '10.sock',
+    '18446744073709551616.sock',
+    '.11.1.sock',
+    '0.sock',
+    '07.sock',
+    'x.sock',
+    '10.json',
+    'owner',
+  ]) {
     fs.writeFileSync(join(directory.path, name), '');
   }
   t.deepEqual(versionsIn(directory), ['18446744073709551616', '10', '9']);
@@ -147,4 +158,11 @@ test('one owner at a time, through links never, and the file is not replaced', (
   fs.rmSync(join(directory.path, 'owner'));
   fs.symlinkSync('/dev/null', join(directory.path, 'owner'));
   t.throws(() => tryOwn(directory), { code: 'ELOOP' });
+});
+
+test('a name that is no folder of its own is refused, where it names one', (t) => {
+  for (const name of ['', '.', '..', '../evil', 'a/b', '/tmp', 'a\0b', 'a b']) {
+    t.throws(() => openDirectory({}, { ...who, name }), { code: 'ERR_BATON_ARGUMENT' }, JSON.stringify(name));
+    t.notThrows(() => open(temporaryDirectory(t), { name }));
+  }
 });

@@ -60,7 +60,9 @@ test('whatever is sent comes out, wherever the stream is cut', (t) => {
         if (error) throw error;
         got.push(...complete);
       }
-      const expected = frames.map((frame) => plain({ ...frame, message: { ...frame.message, descriptors: frame.descriptors.length } as never }));
+      const expected = frames.map((frame) =>
+        plain({ ...frame, message: { ...frame.message, descriptors: frame.descriptors.length } as never }),
+      );
       t.deepEqual(JSON.parse(JSON.stringify(got.map(plain))), JSON.parse(JSON.stringify(expected)));
       t.deepEqual(reader.unclaimed(), []);
     }),
@@ -72,7 +74,9 @@ test('whatever is sent comes out, wherever the stream is cut', (t) => {
 test('no descriptor is ever lost, whatever comes: claimed and unclaimed are what was pushed', (t) => {
   const bytes = fc.oneof(
     fc.uint8Array({ maxLength: 64 }).map((some) => Buffer.from(some)),
-    fc.record({ message, announced: fc.nat({ max: 6 }) }).map(({ message: said, announced }) => encodeFrame(said, announced)),
+    fc
+      .record({ message, announced: fc.nat({ max: 6 }) })
+      .map(({ message: said, announced }) => encodeFrame(said, announced)),
     fc.json().map((json) => {
       const body = Buffer.from(json);
       const head = Buffer.alloc(4);
@@ -96,7 +100,10 @@ test('no descriptor is ever lost, whatever comes: claimed and unclaimed are what
         }
       }
       const all = [...claimed, ...reader.unclaimed()].sort((a, b) => a - b);
-      t.deepEqual(all, Array.from({ length: pushed }, (_, index) => index));
+      t.deepEqual(
+        all,
+        Array.from({ length: pushed }, (_, index) => index),
+      );
       t.deepEqual(reader.unclaimed(), [], 'each is given once');
     }),
     { numRuns: 1000 },
@@ -145,7 +152,8 @@ test('the longest frame passes, a longer one is refused by its header alone, and
   t.is(longest.length, MAX_FRAME + 4);
   const reader = createFrameReader();
   const got: Frame[] = [];
-  for (let at = 0; at < longest.length; at += 65536) got.push(...reader.push(longest.subarray(at, at + 65536), []).frames);
+  for (let at = 0; at < longest.length; at += 65536)
+    got.push(...reader.push(longest.subarray(at, at + 65536), []).frames);
   t.is(got.length, 1);
   t.throws(() => encodeFrame({ type: 'state', key: '', bytes: 'x'.repeat(MAX_FRAME - overhead + 1) }), {
     code: 'ERR_BATON_FRAME',
@@ -157,12 +165,20 @@ test('the longest frame passes, a longer one is refused by its header alone, and
 });
 
 test('frames before an error are returned', (t) => {
-  const stream = Buffer.concat([encodeFrame({ type: 'ack', id: 1 }), encodeFrame({ type: 'ack', id: 2 }), framed('{'), encodeFrame({ type: 'ack', id: 3 })]);
-  const { frames, error } = createFrameReader().push(stream, []);
-  t.deepEqual(frames.map(({ message: said }) => said), [
-    { type: 'ack', id: 1 },
-    { type: 'ack', id: 2 },
+  const stream = Buffer.concat([
+    encodeFrame({ type: 'ack', id: 1 }),
+    encodeFrame({ type: 'ack', id: 2 }),
+    framed('{'),
+    encodeFrame({ type: 'ack', id: 3 }),
   ]);
+  const { frames, error } = createFrameReader().push(stream, []);
+  t.deepEqual(
+    frames.map(({ message: said }) => said),
+    [
+      { type: 'ack', id: 1 },
+      { type: 'ack', id: 2 },
+    ],
+  );
   t.is(error?.code, 'ERR_BATON_FRAME');
 });
 

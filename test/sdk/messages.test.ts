@@ -49,7 +49,7 @@ for (const [type, sample] of Object.entries(samples)) {
       for (const wrong of malformed(value)) {
         const parse = (): Message => parseMessage({ ...sample, [field]: wrong });
         if (wrong === undefined && optional.has(`${type}.${field}`)) t.notThrows(parse);
-        else t.throws(parse, { code: 'ERR_BATON_MESSAGE', message: new RegExp(field) }, `${String(wrong)}`);
+        else t.throws(parse, { code: 'ERR_BATON_MESSAGE', message: new RegExp(field) }, String(wrong));
       }
     });
   }
@@ -72,12 +72,14 @@ test('each field of an offered socket', (t) => {
       });
     }
   }
-  t.throws(() => parseMessage({ ...samples.offer, sockets: [{ ...socket, kind: 'udp' }] }), { code: 'ERR_BATON_MESSAGE' });
+  t.throws(() => parseMessage({ ...samples.offer, sockets: [{ ...socket, kind: 'udp' }] }), {
+    code: 'ERR_BATON_MESSAGE',
+  });
 });
 
 test('unknown types, and what is no message at all', (t) => {
   for (const type of ['', 'Ping', 'constructor', '__proto__', 'toString', 'final', 1, null, undefined, {}, ['ping']]) {
-    t.throws(() => parseMessage({ type }), { code: 'ERR_BATON_MESSAGE' }, String(type));
+    t.throws(() => parseMessage({ type }), { code: 'ERR_BATON_MESSAGE' });
   }
   t.throws(() => parseMessage(JSON.parse('{"__proto__":{"type":"ping"}}')), { code: 'ERR_BATON_MESSAGE' });
   for (const value of [null, undefined, 1, 'ping', [], [samples.ping], true]) {
@@ -96,12 +98,15 @@ test('an error message stays short, whatever the type', (t) => {
 
 test('anything at all is either a known message or an error with its code', (t) => {
   fc.assert(
-    fc.property(fc.oneof(fc.anything(), fc.record({ type: fc.constantFrom(...Object.keys(samples)), id: fc.anything() })), (value) => {
-      try {
-        t.true(parseMessage(value).type in samples);
-      } catch (error) {
-        t.is((error as { code: string }).code, 'ERR_BATON_MESSAGE');
-      }
-    }),
+    fc.property(
+      fc.oneof(fc.anything(), fc.record({ type: fc.constantFrom(...Object.keys(samples)), id: fc.anything() })),
+      (value) => {
+        try {
+          t.true(parseMessage(value).type in samples);
+        } catch (error) {
+          t.is((error as { code: string }).code, 'ERR_BATON_MESSAGE');
+        }
+      },
+    ),
   );
 });

@@ -23,7 +23,11 @@ const table: [string | undefined, string | undefined, object][] = [
   ['0010', '9', { role: 'successor', version: '10', alternative: '9' }],
   // One apart beyond what a double holds.
   [`${big}1`, `${big}0`, { role: 'successor', version: `${big}1`, alternative: `${big}0` }],
-  ['9007199254740992', '9007199254740993', { role: 'stale', version: '9007199254740992', alternative: '9007199254740993' }],
+  [
+    '9007199254740992',
+    '9007199254740993',
+    { role: 'stale', version: '9007199254740992', alternative: '9007199254740993' },
+  ],
   ['9'.repeat(32), '1', { role: 'successor', version: '9'.repeat(32), alternative: '1' }],
 ];
 for (const [own, other, expected] of table) {
@@ -36,7 +40,8 @@ const wrong = ['-1', '+1', '1.5', '1e3', '0x10', ' 1', '1 ', '1\n', 'v1', 'NaN',
 for (const value of [...wrong, '']) {
   test(`malformed: ${JSON.stringify(value)}`, (t) => {
     t.throws(() => roleOf(value, '0'), { code: 'ERR_BATON_VERSION', message: /SIDECARSET_VERSION is/ });
-    if (value !== '') t.throws(() => roleOf('1', value), { code: 'ERR_BATON_VERSION', message: /SIDECARSET_VERSION_ALT is/ });
+    if (value !== '')
+      t.throws(() => roleOf('1', value), { code: 'ERR_BATON_VERSION', message: /SIDECARSET_VERSION_ALT is/ });
     // The idle copy reads both too.
     if (value !== '') t.throws(() => roleOf('0', value), { code: 'ERR_BATON_VERSION' });
   });
@@ -64,14 +69,18 @@ test('two copies of one sidecar never have the same role, unless both idle', (t)
 
 test('anything is a role or an error that names what to look at', (t) => {
   fc.assert(
-    fc.property(fc.option(fc.string(), { nil: undefined }), fc.option(fc.string(), { nil: undefined }), (own, other) => {
-      try {
-        negotiate({ SIDECARSET_VERSION: own, SIDECARSET_VERSION_ALT: other });
-      } catch (error) {
-        t.is((error as { code: string }).code, 'ERR_BATON_VERSION');
-        t.regex((error as Error).message, /SIDECARSET_VERSION/);
-      }
-    }),
+    fc.property(
+      fc.option(fc.string(), { nil: undefined }),
+      fc.option(fc.string(), { nil: undefined }),
+      (own, other) => {
+        try {
+          negotiate({ SIDECARSET_VERSION: own, SIDECARSET_VERSION_ALT: other });
+        } catch (error) {
+          t.is((error as { code: string }).code, 'ERR_BATON_VERSION');
+          t.regex((error as Error).message, /SIDECARSET_VERSION/);
+        }
+      },
+    ),
   );
   t.pass();
 });

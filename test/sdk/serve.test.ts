@@ -34,6 +34,9 @@ test.serial('arguments that cannot be served are refused before anything is boun
     ['neither port nor path', createServer(), {}, 'ERR_BATON_ARGUMENT'],
     ['both port and path', createServer(), { port: 0, path: '/tmp/x' }, 'ERR_BATON_ARGUMENT'],
     ['an empty path', createServer(), { path: '' }, 'ERR_BATON_ARGUMENT'],
+    ['an empty host', createServer(), { port: 0, host: '' }, 'ERR_BATON_ARGUMENT'],
+    ['a name that is no text', createServer(), { port: 0, name: 5 as unknown as string }, 'ERR_BATON_ARGUMENT'],
+    ['a name as long as a frame', createServer(), { port: 0, name: 'x'.repeat(1000) }, 'ERR_BATON_ARGUMENT'],
     ['a port below', createServer(), { port: -1 }, 'ERR_BATON_ARGUMENT'],
     ['a port above', createServer(), { port: 65536 }, 'ERR_BATON_ARGUMENT'],
     ['half a port', createServer(), { port: 80.5 }, 'ERR_BATON_ARGUMENT'],
@@ -173,4 +176,15 @@ test.serial('an HTTP and a TCP server in one sidecar: each connection goes where
   echo?.send('b');
   await until('the echo', () => echo?.received() === 'ab');
   t.is(web?.closed() ?? echo?.closed(), undefined);
+});
+
+test.serial('an IPv6 address is the same one, however it is written', async (t) => {
+  const copies = copiesOf(t);
+  const first = createServer();
+  const second = createServer();
+  const port = await freePort();
+  await copies.serve(first, { host: '0:0:0:0:0:0:0:1', port }, 1);
+  const next = await copies.serve(second, { host: '::1', port }, 2, 1);
+  t.is(next.role, 'successor');
+  t.deepEqual(second.address(), { address: '::1', family: 'IPv6', port });
 });

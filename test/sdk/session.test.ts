@@ -30,7 +30,8 @@ test('every order of seven events: what is said of the phases is true', (t) => {
       const { model, commands } = follow(before, event);
       const where = `${before.phase} ${event} -> ${model.phase} ${commands.join()}`;
       tried += 1;
-      if (model.running !== accepts(model.phase)) t.fail(`it does not accept where it should, or the reverse: ${where}`);
+      if (model.running !== accepts(model.phase))
+        t.fail(`it does not accept where it should, or the reverse: ${where}`);
       if (model.takebacks > model.handovers) t.fail(`a take-back of nothing: ${where}`);
       if (model.handovers > 1) t.fail(`handed over twice: ${where}`);
       if (before.phase === 'over' && (model.phase !== 'over' || commands.length > 0)) t.fail(`over is final: ${where}`);
@@ -42,7 +43,10 @@ test('every order of seven events: what is said of the phases is true', (t) => {
     }
   };
   explore(start, 7);
-  t.is(tried, Array.from({ length: 7 }, (_, index) => events.length ** (index + 1)).reduce((a, b) => a + b));
+  t.is(
+    tried,
+    Array.from({ length: 7 }, (_, index) => events.length ** (index + 1)).reduce((a, b) => a + b),
+  );
 });
 
 test('the way of a handover, of a return, and of a line that was mended', (t) => {

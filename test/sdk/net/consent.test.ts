@@ -141,6 +141,7 @@ test('consent may come later, and unwritten bytes forbid it until they are sent'
   t.is(greeted, 0);
   socket.write(Buffer.alloc(20_000_000, 'x'));
   t.throws(() => give(), { code: 'ERR_BATON_UNWRITTEN' });
+  t.throws(() => give(Buffer.alloc(8 * 1024 * 1024 + 1)), { code: 'ERR_BATON_STATE_TOO_LARGE' });
   t.is(client.closed(), undefined);
   t.is(greeted, 0);
   const sent = new Promise<void>((resolve) => socket.once('drain', resolve));

@@ -1,6 +1,7 @@
 import test from 'ava';
-import { startServing, untilStopped } from '../../helpers/scene.ts';
+import { sharedSockets, startServing, untilStopped } from '../../helpers/scene.ts';
 import { until, untilPhase } from '../../helpers/processes.ts';
+import { askOnce } from '../../helpers/load.ts';
 import { slots } from '../../helpers/slots.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -21,7 +22,7 @@ for (const fault of [
 ]) {
   test(`successor frozen at "${fault}"`, (t) =>
     slot(async () => {
-      const { start, predecessor, load } = await startServing(t);
+      const { start, predecessor, load, port } = await startServing(t);
       const frozen = start({ version: 200, alternative: 100, fault: `${fault}:SIGSTOP` });
       await untilStopped(frozen);
       if (predecessor.frames('sent stopped') > 0) {
@@ -30,14 +31,15 @@ for (const fault of [
         await untilPhase(predecessor, 'serving');
       } else await delay(3500);
       // Those who wait for an answer of the frozen process go on when it wakes; the rest, and newcomers, at once.
-      const { answered } = load.fresh;
-      await until('newcomers are answered', () => load.fresh.answered > answered + 5);
+      // A loop of clients that the frozen process accepted from waits for it; others do not.
+      for (let count = 0; count < 6; count++) t.deepEqual(await askOnce(port), { version: '100' });
       const waiting = load.keepers.filter((keeper) => keeper.asked() > keeper.answered() && keeper.version() === '200');
       t.true(waiting.length <= frozen.frames('sent ack'));
       frozen.kill('SIGCONT');
       await untilPhase(frozen, 'serving');
       await untilPhase(predecessor, 'drained');
       await load.goesOn(t, 5, 200);
+      t.is(sharedSockets(predecessor, frozen), 1, 'a connection has two owners');
       await load.stop();
       t.deepEqual(
         load.failed().map((keeper) => keeper.failure()),
@@ -49,16 +51,17 @@ for (const fault of [
 
 test('successor frozen while it serves, after the drain', (t) =>
   slot(async () => {
-    const { start, predecessor, load } = await startServing(t);
+    const { start, predecessor, load, port } = await startServing(t);
     const successor = start({ version: 200, alternative: 100 });
     await untilPhase(predecessor, 'drained');
     successor.kill('SIGSTOP');
     await until('taken back', () => predecessor.state()?.counters.takenBack === 1);
-    const { answered } = load.fresh;
-    await until('newcomers are answered', () => load.fresh.answered > answered + 5);
+    // A loop of clients that the frozen process accepted from waits for it; others do not.
+    for (let count = 0; count < 6; count++) t.deepEqual(await askOnce(port), { version: '100' });
     successor.kill('SIGCONT');
     await untilPhase(predecessor, 'drained');
     await load.goesOn(t, 5, 200);
+    t.is(sharedSockets(predecessor, successor), 1, 'a connection has two owners');
     await load.stop();
     t.deepEqual(
       load.failed().map((keeper) => keeper.failure()),
@@ -87,6 +90,7 @@ for (const fault of [
       await untilPhase(successor, 'serving');
       await untilPhase(predecessor, 'drained');
       await load.goesOn(t, 5, 200);
+      t.is(sharedSockets(predecessor, successor), 1, 'a connection has two owners');
       await load.stop();
       t.deepEqual(
         load.failed().map((keeper) => keeper.failure()),

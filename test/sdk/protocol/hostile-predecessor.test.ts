@@ -2,7 +2,14 @@ import * as fs from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import * as native from '../../../native/index.ts';
 import { fakePredecessor, openDescriptors, type FakePeer } from '../../helpers/peer.ts';
-import { freePort, startSidecar, temporaryDirectory, until, untilPhase, type Running } from '../../helpers/processes.ts';
+import {
+  freePort,
+  startSidecar,
+  temporaryDirectory,
+  until,
+  untilPhase,
+  type Running,
+} from '../../helpers/processes.ts';
 import { slots } from '../../helpers/slots.ts';
 
 /* Predecessors that break the protocol, against a real successor: it ends with a code, or looks again where that is right. */
@@ -35,7 +42,10 @@ const offer = (sockets: object[], change: object = {}): object => ({
 
 type Act = (peer: FakePeer, port: number, t: ExecutionContext, count: number) => void | Promise<void>;
 
-const startSuccessor = async (t: ExecutionContext, act: Act): Promise<Running & { port: number; directory: string }> => {
+const startSuccessor = async (
+  t: ExecutionContext,
+  act: Act,
+): Promise<Running & { port: number; directory: string }> => {
   const directory = temporaryDirectory(t);
   const port = await freePort();
   fakePredecessor(t, directory, 100, (peer, count) => {
@@ -97,7 +107,8 @@ const endings: { title: string; act: Act; code: string }[] = [
   },
   {
     title: 'offers a UDP socket',
-    act: (peer, port, t) => peer.say(offer([socketOf(port)]), [opened(t, native.bindUdp({ host: '127.0.0.1', port: 0 }))]),
+    act: (peer, port, t) =>
+      peer.say(offer([socketOf(port)]), [opened(t, native.bindUdp({ host: '127.0.0.1', port: 0 }))]),
     code: 'ERR_BATON_KIND',
   },
   {
@@ -140,7 +151,10 @@ for (const { title, act, code } of endings) {
       const successor = await startSuccessor(t, act);
       t.like(await successor.exited, { code: 1 }, successor.output());
       t.is(await until('a code', () => codeIn(successor.output())), code);
-      const file = JSON.parse(fs.readFileSync(`${successor.directory}/200.json`, 'utf8')) as { phase: string; error: object };
+      const file = JSON.parse(fs.readFileSync(`${successor.directory}/200.json`, 'utf8')) as {
+        phase: string;
+        error: object;
+      };
       t.is(file.phase, 'failed');
       t.like(file.error, { code });
     }));
@@ -149,7 +163,10 @@ for (const { title, act, code } of endings) {
 test('a predecessor that hangs up twice and then hands over', (t) =>
   slot(async () => {
     const successor = await startSuccessor(t, async (peer, port, context, count) => {
-      if (count < 3) return peer.close();
+      if (count < 3) {
+        peer.close();
+        return;
+      }
       await peer.next('hello');
       peer.alive();
       peer.say(offer([socketOf(port)]), [listener(context, port)]);
@@ -174,7 +191,14 @@ test('a predecessor that sends bad connections after stopped: each is refused, n
     await untilPhase(successor, 'serving');
     const peer = await until('the line', () => line);
     const before = openDescriptors(successor.child.pid);
-    const frame = (id: number, name = 'http'): object => ({ type: 'connection', id, name, local: '', remote: '', head: '' });
+    const frame = (id: number, name = 'http'): object => ({
+      type: 'connection',
+      id,
+      name,
+      local: '',
+      remote: '',
+      head: '',
+    });
     const nothing = opened(t, fs.openSync('/dev/null', 'r'));
     peer.say(frame(1));
     peer.say(frame(2), [nothing]);
@@ -201,7 +225,10 @@ test('a predecessor that says what only successors say, after stopped: it is tol
       lines.push(peer);
       peer.alive();
       await peer.next('hello');
-      if (count > 1) return peer.say({ type: 'stopped' });
+      if (count > 1) {
+        peer.say({ type: 'stopped' });
+        return;
+      }
       peer.say(offer([socketOf(port)]), [listener(context, port)]);
       await peer.next('ready');
       peer.say({ type: 'stopped' });

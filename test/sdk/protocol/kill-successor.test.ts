@@ -37,7 +37,7 @@ for (const { fault, keepers, accepted } of faults) {
       const lost = load.failed();
       t.true(
         lost.length <= owned,
-        `${lost.length} connections failed, ${owned} were acknowledged: ${lost.map((k) => k.failure())}`,
+        `${lost.length} connections failed, ${owned} were acknowledged: ${lost.map((k) => k.failure()).join()}`,
       );
       if (owned === 0) t.deepEqual(lost, []);
       if (!accepted) t.deepEqual(load.fresh.broken, [], 'the dead process never accepted');

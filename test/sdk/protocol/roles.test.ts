@@ -13,7 +13,10 @@ import { slots } from '../../helpers/slots.ts';
 const slot = slots(4);
 
 const unharmed = (t: ExecutionContext, load: Awaited<ReturnType<typeof startServing>>['load']): void => {
-  t.deepEqual(load.failed().map((keeper) => keeper.failure()), []);
+  t.deepEqual(
+    load.failed().map((keeper) => keeper.failure()),
+    [],
+  );
   t.like(load.fresh, { refused: 0, broken: [] });
 };
 const codeIn = (output: string): string | undefined => /"type":"error","code":"(\w+)"/.exec(output)?.[1];
@@ -93,10 +96,7 @@ for (const order of ['the stale one first', 'the successor first', 'both at once
   test(`both copies start with nothing there, ${order}: one serves, and its death leaves the other`, (t) =>
     slot(async () => {
       const { start, port } = await createScene(t);
-      const starts = [
-        () => start({ version: 100, alternative: 200 }),
-        () => start({ version: 200, alternative: 100 }),
-      ];
+      const starts = [() => start({ version: 100, alternative: 200 }), () => start({ version: 200, alternative: 100 })];
       const copies: Running[] = [];
       for (const begin of order === 'the successor first' ? starts.reverse() : starts) {
         const copy = begin();
@@ -285,6 +285,32 @@ test('a socket that may not be connected to: ERR_BATON_UNREACHABLE', (t) =>
     await load.goesOn(t, 3, 100);
     await load.stop();
     unharmed(t, load);
+  }));
+
+test('a folder that may not be written: ERR_BATON_DIRECTORY, before anything is handed over', (t) =>
+  slot(async () => {
+    if (process.geteuid?.() !== 0) {
+      t.log('skipped: only root can start processes of other users');
+      t.pass();
+      return;
+    }
+    const { directory, port, load, predecessor } = await startServing(t, { keepers: 3, fresh: 1 });
+    fs.chmodSync(directory, 0o755);
+    fs.chmodSync(join(directory, '100.sock'), 0o666);
+    const successor = spawn(process.execPath, [join(import.meta.dirname, '../../fixtures/sdk/sidecar.js')], {
+      uid: 4711,
+      gid: 4711,
+      env: { SIDECARSET_VERSION: '200', SIDECARSET_VERSION_ALT: '100', BATON_DIR: directory, PORT: String(port) },
+    });
+    let output = '';
+    successor.stdout.on('data', (chunk) => (output += String(chunk)));
+    const [code] = (await once(successor, 'close')) as [number];
+    t.is(code, 1);
+    t.is(codeIn(output), 'ERR_BATON_DIRECTORY', output);
+    await load.goesOn(t, 3, 100);
+    await load.stop();
+    unharmed(t, load);
+    t.is(predecessor.state()?.counters.takenBack, 0);
   }));
 
 test('another user takes over in BATON_DIR: it is reported, and nothing is lost', (t) =>
