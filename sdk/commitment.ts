@@ -1,5 +1,7 @@
 import * as native from '../native/index.ts';
-import { ANSWER_MS, findPlace, lineBroke, type Inheritance, type Place, type Seeker } from './inheritance.ts';
+import type { Conversation } from './conversation.ts';
+import { ANSWER_MS, findPlace, lineBroke, STATE_MS, type Inheritance, type Place, type Seeker } from './inheritance.ts';
+import type { Message } from './messages.ts';
 
 /** A place from which to accept. The lock is missing only when a predecessor had none to send. */
 export type Committed = Place & { lock: number | undefined };
@@ -22,13 +24,34 @@ export async function commit(
     const { conversation } = place;
     try {
       conversation.channel.send({ type: 'ready', sockets: names });
-      const { descriptors } = await conversation.next(['stopped'], { timeoutMs: ANSWER_MS, signal: seeker.signal });
+      const wait = { timeoutMs: ANSWER_MS, signal: seeker.signal };
+      const { message, descriptors } = await conversation.next(['stopped'], wait);
       const [lock, ...surplus] = descriptors;
       for (const descriptor of surplus) native.close(descriptor);
+      try {
+        await takeFinals(conversation, message, inheritance, seeker.signal);
+      } catch (error) {
+        if (lock !== undefined) native.close(lock);
+        throw error;
+      }
       return { ...place, lock };
     } catch (error) {
       conversation.close();
       if (!lineBroke(error)) throw error;
     }
+  }
+}
+
+/** What the predecessor kept after its offer, until it stopped. What this process put itself is newer. */
+async function takeFinals(
+  conversation: Conversation,
+  stopped: Message,
+  inheritance: Inheritance,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let left = stopped.type === 'stopped' ? (stopped.finals ?? 0) : 0; left > 0; left -= 1) {
+    const { message } = await conversation.next(['final'], { timeoutMs: STATE_MS, signal });
+    if (message.type !== 'final' || inheritance.own.has(message.key)) continue;
+    inheritance.states.set(message.key, Buffer.from(message.bytes, 'base64'));
   }
 }

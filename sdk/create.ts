@@ -9,6 +9,8 @@ import { findPlace, requireFreeVersion, type Inheritance, type Place, type Seeke
 import { negotiate } from './negotiation.ts';
 import { plainSidecar } from './plain.ts';
 import { awaitSuccessors, type Predecessor } from './predecessor.ts';
+import { RESERVED, shareSessions, ticketsOf } from './sessions.ts';
+import type { Progress } from './progress.ts';
 import { checkServe, findSocket, type ServeOptions } from './serve.ts';
 import { createServed } from './served.ts';
 import type { Sidecar, SidecarOptions } from './sidecar.ts';
@@ -79,7 +81,7 @@ export async function createSidecar(
     directory,
     environment,
     keeper,
-    progress: options.onProgress ?? (() => undefined),
+    progress: guarded(options.onProgress),
     servers: new Map(),
     states: new Map(),
     drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_MS,
@@ -87,7 +89,7 @@ export async function createSidecar(
     predecessor: undefined,
     leaving: false,
   };
-  const inheritance: Inheritance = { sockets: new Map(), states: core.states };
+  const inheritance: Inheritance = { sockets: new Map(), states: core.states, own: new Set() };
   const inherited = new Set<string>();
   let place: Place | undefined;
   let successors: Predecessor | undefined;
@@ -184,8 +186,9 @@ export async function createSidecar(
       put(key, bytes) {
         checkState(key, bytes);
         core.states.set(key, Buffer.from(bytes));
+        inheritance.own.add(key);
       },
-      get: (key) => core.states.get(key),
+      get: (key) => (key.startsWith(RESERVED) ? undefined : core.states.get(key)),
     },
     async serve(server, serveOptions) {
       checkServe(server, serveOptions);
@@ -201,6 +204,9 @@ export async function createSidecar(
         known.delete(server);
         throw new BatonError('ERR_BATON_NAME_IN_USE', `two servers are named ${name}: give each its own name`);
       }
+      if (!shareSessions(server, name, core.states.get(ticketsOf(name)))) {
+        environment.warn(`TLS sessions of ${name} will not be resumed by the next version`, 'ERR_BATON_SESSIONS');
+      }
       const { descriptor, description } = socket;
       const closed = (): boolean => core.servers.delete(name);
       core.servers.set(name, createServed(server, descriptor, description, serveOptions, closed));
@@ -215,6 +221,19 @@ export async function createSidecar(
     },
   };
 }
+
+/** A listener that throws must not leave a handover half done: the error is raised in a turn of its own. */
+const guarded =
+  (listener: Progress | undefined): Progress =>
+  (event) => {
+    try {
+      listener?.(event);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
 
 /** Never settles but for the signal; the state file's heartbeat keeps the process alive. */
 const forever = (signal: AbortSignal | undefined): Promise<never> =>

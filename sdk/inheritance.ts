@@ -10,6 +10,8 @@ import type { ProgressEvent } from './progress.ts';
 
 /** A wait for a predecessor's next word, in milliseconds; it answers at once unless it hangs. */
 export const ANSWER_MS = 10_000;
+/** The same for a frame of state, which may be large and come from a busy process; silence is noticed sooner. */
+export const STATE_MS = 60_000;
 const RETRY_MS = 50;
 /** A predecessor that is busy with another successor may only not have noticed its death yet. */
 const BUSY_MS = 5_000;
@@ -19,6 +21,8 @@ export interface Inheritance {
   /** By name. */
   sockets: Map<string, { description: SocketDescription; descriptor: number }>;
   states: Map<string, Buffer>;
+  /** Keys of states that this process put itself. */
+  own: Set<string>;
 }
 
 /** How this process comes to serve: as the one that owns the sidecar, or after the one that serves now. */
@@ -193,7 +197,7 @@ async function takeOffer(
     if (message.sockets.length === 0) break;
   }
   for (; states > 0; states -= 1) {
-    const { message } = await conversation.next(['state'], wait);
+    const { message } = await conversation.next(['state'], { timeoutMs: STATE_MS, signal });
     if (message.type === 'state') inheritance.states.set(message.key, Buffer.from(message.bytes, 'base64'));
   }
 }

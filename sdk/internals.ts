@@ -1,10 +1,14 @@
 import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import type { Server, Socket } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
 
 /*
  * Everything of the SDK that depends on what Node does not document. Each function answers `undefined` or does nothing
  * where the shape is another; the caller then drains instead of moving. Seen the same in Node 20, 22, 24 and 26.
  */
+
+type AnyHttpServer = HttpServer | HttpsServer;
 
 const isObject = (value: unknown): value is Record<PropertyKey, unknown> => typeof value === 'object' && value !== null;
 
@@ -17,13 +21,13 @@ interface ConnectionsList {
   idle(): { socket?: Socket | null }[];
 }
 
-const connectionsOf = (server: HttpServer): ConnectionsList | undefined => {
+const connectionsOf = (server: AnyHttpServer): ConnectionsList | undefined => {
   const list = bySymbol(server, 'http.server.connections');
   return isObject(list) && typeof list['idle'] === 'function' ? (list as unknown as ConnectionsList) : undefined;
 };
 
 /** Whether {@link idleSockets} and {@link descriptorOf} can be relied on; the server must have listened already. */
-export const canMove = (server: HttpServer): boolean => {
+export const canMove = (server: AnyHttpServer): boolean => {
   try {
     return Array.isArray(connectionsOf(server)?.idle());
   } catch {
@@ -35,7 +39,7 @@ export const canMove = (server: HttpServer): boolean => {
  * The sockets on which the server neither reads a request nor owes an answer. Its own list knows of a half-read head
  * and of an unfinished body; the pending answer is looked up beside it, as `closeIdleConnections` does.
  */
-export function idleSockets(server: HttpServer): Socket[] {
+export function idleSockets(server: AnyHttpServer): Socket[] {
   const sockets: Socket[] = [];
   for (const { socket } of connectionsOf(server)?.idle() ?? []) {
     if (socket && !(socket as { _httpMessage?: unknown })._httpMessage && isQuiet(socket)) sockets.push(socket);
@@ -97,4 +101,20 @@ export function takeUnread(socket: Socket): Buffer {
     parts.push(Buffer.from(lastChar.subarray(0, lastTotal - lastNeed)));
   }
   return Buffer.concat(parts);
+}
+
+/**
+ * Replaces the session context that Node gave a TLS server by default, which is that of a `fresh` one; returns false where
+ * that cannot be done.
+ */
+export function setSessionContext(server: TlsServer, fresh: TlsServer, context: string): boolean {
+  const inside = server as unknown as { sessionIdContext?: unknown; _sharedCreds?: { context?: unknown } };
+  const { sessionIdContext: usual } = fresh as unknown as { sessionIdContext?: unknown };
+  if (typeof usual !== 'string') return false;
+  if (inside.sessionIdContext !== usual) return true;
+  const credentials = inside._sharedCreds?.context;
+  if (!isObject(credentials) || typeof credentials['setSessionIdContext'] !== 'function') return false;
+  inside.sessionIdContext = context;
+  (credentials as unknown as { setSessionIdContext(value: string): void }).setSessionIdContext(context);
+  return true;
 }

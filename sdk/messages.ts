@@ -20,7 +20,8 @@ export type Message =
   | { type: 'offer'; protocol: number; version: string; sockets: SocketDescription[]; total: number; states: number }
   | { type: 'state'; key: string; bytes: string }
   | { type: 'ready'; sockets: string[] }
-  | { type: 'stopped' }
+  | { type: 'stopped'; finals?: number }
+  | { type: 'final'; key: string; bytes: string }
   | ({ type: 'connection' } & ConnectionFrame)
   | { type: 'ack'; id: number }
   | { type: 'nack'; id: number; code?: string }
@@ -74,7 +75,8 @@ const FIELDS: Record<Message['type'], Record<string, Check>> = {
   offer: { protocol: count, version, sockets: listOf(socket), total: count, states: count },
   state: { key: text, bytes: text },
   ready: { sockets: listOf(text) },
-  stopped: {},
+  stopped: { finals: optional(count) },
+  final: { key: text, bytes: text },
   connection: {
     id: count,
     name: text,

@@ -9,10 +9,13 @@ import { ANSWER_MS, checkUser } from './inheritance.ts';
 import { PROTOCOL, type Message } from './messages.ts';
 import { receiveConnection } from './receiving.ts';
 import { openReception } from './reception.ts';
+import { ticketsOf } from './sessions.ts';
 import { accepts, advance, type Command, type Phase, type SessionEvent } from './session.ts';
 
 /** A successor may take this long, in milliseconds, from the offer until it is ready. */
 const READY_MS = 300_000;
+/** A take-back that failed, for want of a descriptor perhaps, is tried again after so many milliseconds. */
+const RETRY_MS = 1000;
 /** Processes that have connected and not yet said who they are, at most. */
 const MAX_STRANGERS = 16;
 
@@ -33,7 +36,19 @@ interface Session {
   /** The sockets that the successor serves. */
   names: string[];
   draining: Drain | undefined;
+  /** The state that the offer came with; absent where the successor served already. */
+  told: Map<string, Buffer> | undefined;
   timer: NodeJS.Timeout | undefined;
+}
+
+/** What a successor is told before it is ready. */
+function statesOf({ states, servers }: Core): Map<string, Buffer> {
+  const all = new Map(states);
+  for (const [name, server] of servers) {
+    const tickets = server.tickets();
+    if (tickets) all.set(ticketsOf(name), tickets);
+  }
+  return all;
 }
 
 /** Listens at `<version>.sock` and hands over to whoever comes and is fit; refuses the rest with a code. */
@@ -58,7 +73,8 @@ export function awaitSuccessors(core: Core): Predecessor {
   const offer = (session: Session): void => {
     current = session;
     const list = [...servers.values()];
-    const states = [...core.states];
+    session.told = statesOf(core);
+    const states = [...session.told];
     for (let start = 0; start === 0 || start < list.length; start += MAX_DESCRIPTORS) {
       const part = list.slice(start, start + MAX_DESCRIPTORS);
       session.channel.send(
@@ -88,7 +104,9 @@ export function awaitSuccessors(core: Core): Predecessor {
     clearTimeout(session.timer);
     const leaving = session.names.flatMap((name) => servers.get(name) ?? []);
     for (const server of leaving) server.stop();
-    session.channel.send({ type: 'stopped' }, core.lock === undefined ? [] : [core.lock]);
+    const finals = [...core.states].filter(([key, bytes]) => session.told && session.told.get(key) !== bytes);
+    session.channel.send({ type: 'stopped', finals: finals.length }, core.lock === undefined ? [] : [core.lock]);
+    for (const [key, bytes] of finals) session.channel.send({ type: 'final', key, bytes: bytes.toString('base64') });
     progress({ type: 'ready', version: session.version });
     keeper.update({ phase: 'draining' });
     session.draining = drain(leaving, session.channel, {
@@ -112,7 +130,11 @@ export function awaitSuccessors(core: Core): Predecessor {
         keeper.update({ phase: core.leaving ? 'stopping' : 'serving' });
         progress({ type: 'takenBack', version: session.version, reason });
       },
-      (error: unknown) => keeper.update({ phase: 'failed', error: summary(error) }),
+      (error: unknown) => {
+        keeper.update({ phase: 'failed', error: summary(error) });
+        // Nobody else may be left to accept.
+        setTimeout(() => takeBack(session, reason), RETRY_MS).unref();
+      },
     );
   };
 
@@ -192,6 +214,7 @@ export function awaitSuccessors(core: Core): Predecessor {
       version: '?',
       names: [],
       draining: undefined,
+      told: undefined,
       timer: undefined,
       channel: openChannel(socket, identity, {
         frame: (frame) => hear(session, frame),

@@ -1,4 +1,4 @@
-import { Server as HttpServer } from 'node:http';
+import { Server as HttpsServer } from 'node:https';
 import { isIP, Server, SocketAddress } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import * as fs from 'node:fs';
@@ -7,7 +7,7 @@ import type { Environment } from './environment.ts';
 import { BatonError, codeOf } from './errors.ts';
 import type { Inheritance } from './inheritance.ts';
 import type { SocketDescription } from './messages.ts';
-import type { Consent } from './served.ts';
+import { isHttp, type Consent } from './served.ts';
 
 /** Node's own default; the kernel caps it at `net.core.somaxconn` (listen(2)). */
 const BACKLOG = 511;
@@ -43,8 +43,9 @@ export interface Socket {
  *   `ERR_BATON_ARGUMENT`.
  */
 export function checkServe(server: Server, options: ServeOptions): void {
-  if (!(server instanceof Server) || server instanceof TlsServer || 'updateSettings' in server) {
-    throw new BatonError('ERR_BATON_KIND', 'serve takes servers of node:http and node:net');
+  const plain = server instanceof Server && !(server instanceof TlsServer);
+  if (!(plain || server instanceof HttpsServer) || 'updateSettings' in server) {
+    throw new BatonError('ERR_BATON_KIND', 'serve takes servers of node:http, node:https and node:net');
   }
   if (server.listening) {
     throw new BatonError('ERR_BATON_LISTENING', 'the server listens already: leave listen() to serve');
@@ -64,7 +65,7 @@ export function checkServe(server: Server, options: ServeOptions): void {
   if (options.port !== undefined && !(Number.isInteger(options.port) && options.port >= 0 && options.port < 65536)) {
     throw new BatonError('ERR_BATON_ARGUMENT', `port is ${options.port}; it must be a number from 0 to 65535`);
   }
-  if (server instanceof HttpServer && (options.release || options.adopt)) {
+  if (isHttp(server) && (options.release || options.adopt)) {
     throw new BatonError(
       'ERR_BATON_ARGUMENT',
       'release and adopt are for net servers; http connections move by themselves',

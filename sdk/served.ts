@@ -1,10 +1,12 @@
 // Node loads it at the first `listen`; that would be the very moment in which nobody accepts.
 import 'node:cluster';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Server as HttpServer } from 'node:http';
+import { Server as HttpsServer } from 'node:https';
 import { Server, Socket } from 'node:net';
 import * as native from '../native/index.ts';
 import { BatonError, codeOf } from './errors.ts';
+import { createFarewell } from './farewell.ts';
 import { createHeld } from './held.ts';
 import { canMove, countAsAccepted, descriptorOf, idleLeft, idleSockets, isQuiet, takeUnread } from './internals.ts';
 import type { SocketDescription } from './messages.ts';
@@ -34,6 +36,8 @@ export interface DrainListener {
 export interface Served {
   readonly description: SocketDescription;
   readonly descriptor: number;
+  /** The ticket keys of a TLS server: secrets. */
+  tickets(): Buffer | undefined;
   /** Accepts from now on. Rejects with the error of `listen`. */
   start(): Promise<void>;
   /** Accepts no more. The socket stays open, so nobody is refused. */
@@ -62,8 +66,12 @@ export interface Served {
 const addressOf = (host: string | undefined, port: number | undefined): string =>
   host === undefined ? '' : `${host}:${port ?? 0}`;
 
+/** Whether a server speaks HTTP/1.1, in the clear or over TLS. */
+export const isHttp = (server: Server): server is HttpServer | HttpsServer =>
+  server instanceof HttpServer || server instanceof HttpsServer;
+
 /** How long a server waits for the first request of a connection, in milliseconds; `undefined` = for ever. */
-const patience = ({ headersTimeout, requestTimeout }: HttpServer): number | undefined => {
+const patience = ({ headersTimeout, requestTimeout }: HttpServer | HttpsServer): number | undefined => {
   const limits = [headersTimeout, requestTimeout].filter((limit) => limit > 0);
   return limits.length > 0 ? Math.min(...limits) : undefined;
 };
@@ -79,7 +87,8 @@ export function createServed(
   consent: Consent,
   closed: () => void,
 ): Served {
-  const http = server instanceof HttpServer ? (server as HttpServer) : undefined;
+  const http = isHttp(server) ? server : undefined;
+  const secure = server instanceof HttpsServer ? server : undefined;
   const sockets = new Set<Socket>();
   const stays = new WeakSet<Socket>();
   const given: Moving[] = [];
@@ -136,11 +145,6 @@ export function createServed(
   };
   const finished = (message: unknown): void => {
     if ((message as { server?: unknown }).server === server) schedule();
-  };
-
-  const tell = (request: IncomingMessage, response: ServerResponse): void => {
-    const told = finishing || (draining && (!moves || stays.has(request.socket)));
-    if (told) response.setHeader('Connection', 'close');
   };
 
   const wake = (moving: Moving): void => {
@@ -213,15 +217,22 @@ export function createServed(
 
   server.on('connection', track);
   server.on('close', closedByApplication);
-  http?.prependListener('request', tell);
+  const farewell =
+    http &&
+    createFarewell(http, {
+      due: (socket) => finishing || (draining !== undefined && (!moves || stays.has(socket))),
+      remembers: () => !moves,
+    });
 
   const served: Served = {
     description,
     descriptor,
+    tickets: () => secure?.getTicketKeys(),
     async start() {
       accepting = true;
       await listen();
-      moves = http === undefined || canMove(http);
+      // The keys of an open TLS connection cannot leave the process: it drains.
+      moves = http === undefined || (!secure && canMove(http));
     },
     stop() {
       if (!accepting) return;
@@ -233,6 +244,7 @@ export function createServed(
       draining = listener;
       fresh = [...sockets].filter((socket) => socket.bytesRead === 0);
       if (http) subscribe('http.server.response.finish', finished);
+      if (!moves) farewell?.tellAll();
       for (const socket of [...sockets]) ask(socket);
     },
     resume() {
@@ -243,6 +255,7 @@ export function createServed(
     },
     finish() {
       finishing = true;
+      farewell?.tellAll();
       served.stop();
     },
     take,
@@ -267,7 +280,7 @@ export function createServed(
       served.cut();
       server.off('connection', track);
       server.off('close', closedByApplication);
-      http?.off('request', tell);
+      farewell?.close();
       native.close(descriptor);
     },
   };

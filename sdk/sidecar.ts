@@ -25,7 +25,8 @@ export interface Sidecar {
   /** What survives an upgrade beside sockets and connections. */
   readonly state: {
     /**
-     * Keeps bytes for the successor, which gets what was put last before it connected. At most 8 MiB a key, and 256
+     * Keeps bytes for the successor. It gets what was put when it connects, and once it is ready also what was put until
+     * this process stopped, but for keys that it has put itself. At most 8 MiB a key, and 256
      * characters in it. Throws `ERR_BATON_STATE_TOO_LARGE`, `ERR_BATON_ARGUMENT`.
      */
     put(key: string, bytes: Uint8Array): void;

@@ -45,6 +45,8 @@ export interface StateFile {
 
 /** How often a process renews its file, in milliseconds. */
 export const HEARTBEAT_MS = 1000;
+/** Counters change often, and are written so long after, in milliseconds. */
+const COUNT_MS = 100;
 const MAX_BYTES = 64 * 1024;
 
 /** Replaces the file in one step, so that a reader never sees half of it. */
@@ -110,6 +112,7 @@ export function keepStateFile(
 ): StateKeeper {
   let state = initial;
   let warned = false;
+  let counted: NodeJS.Timeout | undefined;
 
   const attempt = (act: () => void): void => {
     try {
@@ -121,6 +124,8 @@ export function keepStateFile(
     }
   };
   const write = (): void => {
+    clearTimeout(counted);
+    counted = undefined;
     state = { ...state, heartbeatAt: environment.now() };
     attempt(() => {
       const found = state.error ? undefined : readStateFile(path);
@@ -142,6 +147,7 @@ export function keepStateFile(
     },
     count(change) {
       state = { ...state, counters: { ...state.counters, ...change } };
+      counted ??= setTimeout(write, COUNT_MS);
     },
     close() {
       clearInterval(timer);

@@ -1,5 +1,6 @@
 import { BatonError } from './errors.ts';
 import { MAX_FRAME } from './frames.ts';
+import { RESERVED } from './sessions.ts';
 
 /** The most bytes of one state, and the most characters of its key: both fit one frame, however they are escaped. */
 const MAX_STATE = 8 * 1024 * 1024;
@@ -15,6 +16,9 @@ export function checkState(key: string, bytes: Uint8Array): void {
   // A caller without types may pass anything.
   if (typeof (key as unknown) !== 'string' || key.length > MAX_KEY) {
     throw new BatonError('ERR_BATON_ARGUMENT', `the key of a state must be text of at most ${MAX_KEY} characters`);
+  }
+  if (key.startsWith(RESERVED)) {
+    throw new BatonError('ERR_BATON_ARGUMENT', `keys of states that begin with ${RESERVED} are the SDK's own`);
   }
   if (!((bytes as unknown) instanceof Uint8Array)) {
     throw new BatonError(

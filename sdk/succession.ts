@@ -45,9 +45,13 @@ export function keepPredecessor(
   const gone = (): void => {
     over = true;
     core.predecessor = undefined;
-    removeLeftovers(core.directory, identity.version);
-    progress({ type: 'predecessorGone', version, drained });
     onGone();
+    progress({ type: 'predecessorGone', version, drained });
+    try {
+      removeLeftovers(core.directory, identity.version);
+    } catch (error) {
+      environment.warn(`what version ${version} left cannot be removed: ${messageOf(error)}`, 'ERR_BATON_DIRECTORY');
+    }
   };
 
   const hear = (frame: Frame): void => {

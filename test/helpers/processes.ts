@@ -94,7 +94,7 @@ export async function until<T>(
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const value = await condition();
-    if (value !== undefined && value !== null && value !== false) return value as NonNullable<T>;
+    if (value !== undefined && value !== null && value !== false) return value;
     if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
     await delay(10);
   }

@@ -8,6 +8,7 @@ const samples: { [Type in Message['type']]: Extract<Message, { type: Type }> } =
   offer: { type: 'offer', protocol: 1, version: '100', sockets: [socket as never], total: 1, states: 0 },
   state: { type: 'state', key: 'tickets', bytes: 'AAAA' },
   ready: { type: 'ready', sockets: ['http'] },
+  final: { type: 'final', key: 'k', bytes: 'eA==' },
   stopped: { type: 'stopped' },
   connection: {
     type: 'connection',

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, createServer as createNetServer, type AddressInfo } from 'node:net';
@@ -7,7 +8,7 @@ import type { Sidecar } from '../../sdk/sidecar.ts';
 import { processEnvironment, type Environment } from '../../sdk/environment.ts';
 import { readStateFile } from '../../sdk/state-file.ts';
 import { createTestSidecar } from '../../sdk/testing.ts';
-import { temporaryDirectory } from '../helpers/processes.ts';
+import { temporaryDirectory, until } from '../helpers/processes.ts';
 
 /** The surroundings of one of several sidecars in this process. */
 const environmentOf = (directory: string, version: number, alternative = 0): Environment => ({
@@ -210,4 +211,55 @@ test('an owner that does not answer is reported after the time-out', async (t) =
   const owner = await createSidecar({}, environmentOf(directory, 5));
   t.teardown(() => owner.close());
   await t.throwsAsync(createSidecar({ timeoutMs: 200 }, environmentOf(directory, 6, 4)), { code: 'ERR_BATON_OWNER' });
+});
+
+test('what was put between the offer and the commit point arrives too, but for what the successor put itself', async (t) => {
+  const directory = temporaryDirectory(t);
+  const old = await createSidecar({}, environmentOf(directory, 1));
+  t.teardown(() => old.close());
+  await old.serve(createServer(), { name: 'http', host: '127.0.0.1', port: 0 });
+  await old.ready();
+  old.state.put('early', Buffer.from('1'));
+  old.state.put('both', Buffer.from('old'));
+  const next = await createSidecar({}, environmentOf(directory, 2, 1));
+  t.teardown(() => next.close());
+  await next.serve(createServer(), { name: 'http', host: '127.0.0.1', port: 0 });
+  old.state.put('early', Buffer.from('2'));
+  old.state.put('late', Buffer.alloc(3_000_000, 'x'));
+  next.state.put('both', Buffer.from('new'));
+  old.state.put('both', Buffer.from('older'));
+  t.is(String(next.state.get('early')), '1');
+  await next.ready();
+  t.is(String(next.state.get('early')), '2');
+  t.is(next.state.get('late')?.length, 3_000_000);
+  t.is(String(next.state.get('both')), 'new');
+});
+
+test.serial('a progress listener that throws does not leave a handover half done', async (t) => {
+  const directory = temporaryDirectory(t);
+  const thrown: unknown[] = [];
+  const note = (error: unknown): void => void thrown.push(error);
+  process.setUncaughtExceptionCaptureCallback(note);
+  t.teardown(() => process.setUncaughtExceptionCaptureCallback(null));
+  const onProgress = (): never => {
+    throw new Error('listener');
+  };
+  const old = await createSidecar({ onProgress }, environmentOf(directory, 1));
+  t.teardown(() => old.close());
+  const server = createServer((_, response) => response.end('old'));
+  await old.serve(server, { name: 'http', host: '127.0.0.1', port: 0 });
+  await old.ready();
+  const client = connect(portOf(server), '127.0.0.1');
+  await once(client, 'connect');
+  const next = await createSidecar({}, environmentOf(directory, 2, 1));
+  t.teardown(() => next.close());
+  const nextServer = createServer((_, response) => response.end('new'));
+  await next.serve(nextServer, { name: 'http', host: '127.0.0.1', port: 0 });
+  await next.ready();
+  await until('the old one drained', () => readStateFile(join(directory, '1.json'))?.phase === 'drained');
+  client.write('GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n');
+  let body = '';
+  for await (const chunk of client) body += String(chunk);
+  t.regex(body, /new$/);
+  t.true(thrown.length > 0);
 });

@@ -261,8 +261,8 @@ test.serial('HTTP/1.0 and Connection: close end as they would without an upgrade
   ];
   keep10.send('GET /known HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
   t.is((await keep10.response()).version, '100');
-  old10.send('GET /slow?ms=400&id=1 HTTP/1.0\r\n\r\n');
-  close11.send('GET /slow?ms=400&id=2 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n');
+  old10.send('GET /slow?ms=3000&id=1 HTTP/1.0\r\n\r\n');
+  close11.send('GET /slow?ms=3000&id=2 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n');
   await delay(50);
   const old = await line.upgrade();
   await until('the end', () => close11.closed());
