@@ -33,7 +33,7 @@ export interface UpgradeOutcome {
   startedAt: number;
   endedAt: number;
   phases: { phase: UpgradePhase; ms: number }[];
-  /** The last state file seen of each side. */
+  /** The last state file seen of each side; the predecessor's connections are counted from the upgrade's start. */
   predecessor?: StateFile;
   successor?: StateFile;
 }
@@ -48,6 +48,7 @@ export async function upgrade(pod: Pod, request: UpgradeRequest): Promise<Upgrad
   const startedAt = Date.now();
   const phases: UpgradeOutcome['phases'] = [];
   const seen: { predecessor?: StateFile; successor?: StateFile } = {};
+  let first: StateFile | undefined;
   let failure: { reason: FailureReason; message: string } | undefined;
   let phase: UpgradePhase = 'Upgrading';
   let since = startedAt;
@@ -66,7 +67,8 @@ export async function upgrade(pod: Pod, request: UpgradeRequest): Promise<Upgrad
     const oldState = readStateFile(directory, pair.version);
     const newState = readStateFile(directory, version);
     if (phase === 'Upgrading' || phase === 'Soaking' || phase === 'RollingBack') {
-      if (oldState) seen.predecessor = oldState;
+      first ??= oldState;
+      if (oldState) seen.predecessor = countedSince(first, oldState);
     }
     if (newState) seen.successor = newState;
     return {
@@ -119,4 +121,14 @@ export async function upgrade(pod: Pod, request: UpgradeRequest): Promise<Upgrad
     }
     if (step.do === 'wait' || step.do === 'kill-new') await pod.changed(look);
   }
+}
+
+/** A process that took back once counts on; another one begins at zero. */
+export function countedSince(first: StateFile | undefined, last: StateFile): StateFile {
+  if (!first || first.startedAt !== last.startedAt) return last;
+  const counters = { ...last.counters };
+  for (const key of ['moved', 'received', 'finished', 'cut', 'takenBack'] as const) {
+    counters[key] = (counters[key] ?? 0) - (first.counters[key] ?? 0);
+  }
+  return { ...last, counters };
 }
