@@ -11,11 +11,10 @@ import { runtimeOf } from './runtime.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const MAJORS = ['20', '22', '24', '26'];
 const CORE = [
-  'test/sdk/http/moving.test.ts',
-  'test/sdk/http/fallback.test.ts',
-  'test/sdk/http/held.test.ts',
+  'test/sdk/*.test.ts',
+  'test/sdk/http/{moving,fallback,held,listeners,tls}.test.ts',
   'test/sdk/net/*.test.ts',
-  'test/sdk/internals.test.ts',
+  'test/sdk/protocol/{kill-successor,kill-predecessor,give-back,handovers,ownership,roles}.test.ts',
   'test/native/*.test.ts',
 ];
 const ALL = ['test/sdk/**/*.test.ts', 'test/native/**/*.test.ts'];

@@ -13,8 +13,12 @@ import { freePort, temporaryDirectory, until } from '../helpers/processes.ts';
 import { openDescriptors, target } from '../native/helpers.ts';
 import { copiesOf } from './copies.ts';
 
-/** What this process has open, by what it is: sockets and files, not the runtime's own numbers. */
-const open = (): string[] => openDescriptors().map((descriptor) => target(descriptor) ?? '');
+/** The sockets and the sidecar's files that this process has open; what else there is, is the runtime's and changes. */
+const open = (): string[] =>
+  openDescriptors()
+    .map((descriptor) => target(descriptor) ?? '')
+    .filter((what) => what.startsWith('socket:') || /\/(owner|\d+\.(json|sock))/.test(what))
+    .sort();
 const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 
 test.serial('arguments that cannot be served are refused before anything is bound', async (t) => {
