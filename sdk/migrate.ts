@@ -45,6 +45,8 @@ export async function migrate(
     const state = readStateFile(path);
     if (state && processStartOf(state.pid) === state.processStart) alive = state;
     else if (alive) throw ended(state?.processStart === alive.processStart ? state : alive);
+    // It lived when this process did, so it is no earlier life's: it failed before it was looked at.
+    else if (state && state.heartbeatAt >= performance.timeOrigin) throw ended(state);
     if (alive?.error) throw failed(alive);
     if (alive?.servingAt !== undefined) return { ...identity, state: alive };
     if (performance.now() >= deadline) throw late(path, alive, timeoutMs);
