@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import * as native from '../../native/index.ts';
-import { readStateFile } from '../../sdk/state-file.ts';
+import { processEnvironment } from '../../sdk/environment.ts';
+import { migrate as migrateHere } from '../../sdk/migrate.ts';
+import { readStateFile, writeStateFile } from '../../sdk/state-file.ts';
 import { freePort, startSidecar, temporaryDirectory, until, untilPhase } from '../helpers/processes.ts';
 
 const program = fileURLToPath(new URL('../../dist/baton.js', import.meta.url));
@@ -99,6 +101,28 @@ test('a process that fails is reported with its code, and exit 1 without an agen
   t.is(result.code, 1);
   t.is(result.stdout, '');
   t.regex(result.stderr, /ERR_BATON_ADDRESS_IN_USE|ERR_BATON_ENDED/);
+});
+
+test('a process that failed and ended before it was first looked at is believed, an earlier life is not', async (t) => {
+  const directory = temporaryDirectory(t);
+  const environment = { ...processEnvironment(), env: { BATON_DIR: directory, SIDECARSET_VERSION: '1' } };
+  const leave = (heartbeatAt: number): void =>
+    writeStateFile(join(directory, '1.json'), {
+      version: '1',
+      role: 'first',
+      phase: 'failed',
+      pid: process.pid,
+      processStart: 1,
+      startedAt: heartbeatAt,
+      heartbeatAt,
+      error: { code: 'ERR_BATON_BIND', message: 'no such address' },
+      holdsListeners: false,
+      counters: { inherited: 0, bound: 0, moved: 0, received: 0, finished: 0, cut: 0, takenBack: 0 },
+    });
+  leave(Date.now());
+  await t.throwsAsync(migrateHere({ timeoutMs: 5000 }, environment), { code: 'ERR_BATON_BIND' });
+  leave(performance.timeOrigin - 1000);
+  await t.throwsAsync(migrateHere({ timeoutMs: 100 }, environment), { code: 'ERR_BATON_TIMEOUT' });
 });
 
 test('with an agent a failure goes into the state file, and the hook succeeds', async (t) => {
