@@ -1,5 +1,6 @@
 import type { Server } from 'node:net';
 import * as native from '../native/index.ts';
+import { bareSidecar } from './bare-sidecar.ts';
 import { commit } from './commitment.ts';
 import { startServers, type Core } from './core.ts';
 import { openDirectory, removeLeftovers } from './directory.ts';
@@ -15,12 +16,11 @@ import { checkServe, findSocket, type ServeOptions } from './serve.ts';
 import { createServed } from './served.ts';
 import type { Sidecar, SidecarOptions } from './sidecar.ts';
 import { checkState } from './state.ts';
-import { keepStateFile, type StateFile } from './state-file.ts';
+import { keepStateFile, stateAtStart, type StateFile } from './state-file.ts';
 import { keepPredecessor, type Succession } from './succession.ts';
-import { leave } from './termination.ts';
+import { forever, GRACE_MS, leave } from './termination.ts';
 
 const DRAIN_MS = 600_000;
-const GRACE_MS = 30_000;
 const OWNER_MS = 60_000;
 
 /**
@@ -39,6 +39,9 @@ export async function createSidecar(
   options: SidecarOptions = {},
   environment: Environment = processEnvironment(),
 ): Promise<Sidecar> {
+  if (options.protocol === 'bare') {
+    throw new BatonError('ERR_BATON_ARGUMENT', 'the bare protocol hands one server over: call serve() with it');
+  }
   const identity = negotiate(environment.env);
   const { version, role } = identity;
   if (process.platform !== 'linux' && !native.available()) {
@@ -46,7 +49,6 @@ export async function createSidecar(
   }
   const directory = openDirectory(environment.env, { ...environment, name: options.name ?? 'sidecar', version });
   requireFreeVersion({ identity, directory });
-  const startedAt = environment.now();
   // Before the state file tells anybody that this process is there.
   const offTerminate = environment.onTerminate(() => {
     if (core.leaving) return;
@@ -61,21 +63,10 @@ export async function createSidecar(
     });
   });
 
-  const keeper = keepStateFile(
-    directory.stateOf(version),
-    {
-      version,
-      role,
-      phase: role === 'idle' ? 'idle' : role === 'stale' ? 'waiting' : 'starting',
-      pid: environment.pid,
-      processStart: environment.processStart,
-      startedAt,
-      heartbeatAt: startedAt,
-      holdsListeners: false,
-      counters: { inherited: 0, bound: 0, moved: 0, received: 0, finished: 0, cut: 0, takenBack: 0 },
-    },
-    { agentSocket: directory.agentSocket, environment },
-  );
+  const keeper = keepStateFile(directory.stateOf(version), stateAtStart(identity, environment), {
+    agentSocket: directory.agentSocket,
+    environment,
+  });
   const core: Core = {
     identity,
     directory,
@@ -235,13 +226,6 @@ const guarded =
     }
   };
 
-/** Never settles but for the signal; the state file's heartbeat keeps the process alive. */
-const forever = (signal: AbortSignal | undefined): Promise<never> =>
-  new Promise((_, reject) => {
-    if (signal?.aborted) reject(signal.reason as Error);
-    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-  });
-
 /**
  * One server in one call: {@link createSidecar}, {@link Sidecar.serve} and {@link Sidecar.ready}. Resolves when the server
  * accepts; in the idle copy it never does.
@@ -253,6 +237,7 @@ export async function serve(
   environment: Environment = processEnvironment(),
 ): Promise<Sidecar> {
   checkServe(server, options);
+  if (sidecarOptions.protocol === 'bare') return bareSidecar(server, options, sidecarOptions, environment);
   const sidecar = await createSidecar(sidecarOptions, environment);
   await sidecar.serve(server, options);
   await sidecar.ready();

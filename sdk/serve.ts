@@ -10,7 +10,7 @@ import type { SocketDescription } from './messages.ts';
 import { isHttp, type Consent } from './served.ts';
 
 /** Node's own default; the kernel caps it at `net.core.somaxconn` (listen(2)). */
-const BACKLOG = 511;
+export const BACKLOG = 511;
 
 /** Where a server is to listen: a TCP port, or a Unix socket's path. */
 export interface ServeOptions extends Consent {

@@ -16,6 +16,13 @@ export interface SidecarOptions {
   /** Gives the wait up: for the predecessor, or of a stale process for its successor's death. */
   signal?: AbortSignal;
   onProgress?: Progress;
+  /**
+   * `bare` speaks the two-line protocol of OpenKruise's hot-upgrade demo instead of Baton's, with one http server, by
+   * {@link serve} only: for the upgrade from a sidecar that was written after that demo, and back to it.
+   */
+  protocol?: 'baton' | 'bare';
+  /** Where the bare protocol's processes meet; the default is the demo's `/dev/shm/migrate.sock`. */
+  bareSocket?: string;
 }
 
 /** A process that hands over and takes over. */

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as native from '../native/index.ts';
 import type { Environment } from './environment.ts';
 import { codeOf, messageOf } from './errors.ts';
-import type { Role } from './negotiation.ts';
+import type { Negotiated, Role } from './negotiation.ts';
 
 /** Where a process is in its life, as the agent and `baton migrate` read it. */
 export type LifePhase =
@@ -48,6 +48,25 @@ export const HEARTBEAT_MS = 1000;
 /** Counters change often, and are written so long after, in milliseconds. */
 const COUNT_MS = 100;
 const MAX_BYTES = 64 * 1024;
+
+/** What a process says of itself first. */
+export function stateAtStart(
+  { version, role }: Negotiated,
+  environment: Pick<Environment, 'pid' | 'processStart' | 'now'>,
+): StateFile {
+  const startedAt = environment.now();
+  return {
+    version,
+    role,
+    phase: role === 'idle' ? 'idle' : role === 'stale' ? 'waiting' : 'starting',
+    pid: environment.pid,
+    processStart: environment.processStart,
+    startedAt,
+    heartbeatAt: startedAt,
+    holdsListeners: false,
+    counters: { inherited: 0, bound: 0, moved: 0, received: 0, finished: 0, cut: 0, takenBack: 0 },
+  };
+}
 
 /** Replaces the file in one step, so that a reader never sees half of it. */
 export function writeStateFile(path: string, state: StateFile): void {

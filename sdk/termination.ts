@@ -3,8 +3,10 @@ import { connectionsOf, type Core } from './core.ts';
 import type { Predecessor } from './predecessor.ts';
 import type { Succession } from './succession.ts';
 
+/** Kubernetes' own `terminationGracePeriodSeconds`, in milliseconds. */
+export const GRACE_MS = 30_000;
 /** How long before the kubelet's SIGKILL a process begins to let go, in milliseconds. */
-const MARGIN_MS = 2_000;
+export const MARGIN_MS = 2_000;
 const LOOK_MS = 50;
 
 /**
@@ -43,3 +45,10 @@ export async function leave(
   const end = performance.now() + MARGIN_MS / 2;
   while (performance.now() < end && connectionsOf(core) > 0) await delay(LOOK_MS);
 }
+
+/** Never settles but for the signal; the state file's heartbeat keeps the process alive. */
+export const forever = (signal: AbortSignal | undefined): Promise<never> =>
+  new Promise((_, reject) => {
+    if (signal?.aborted) reject(signal.reason as Error);
+    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });

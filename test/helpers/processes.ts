@@ -29,6 +29,8 @@ export interface StartOptions {
   port: number;
   /** A file, relative to the repository's root. */
   script?: string;
+  /** What runs it; the default is this Node.js. */
+  program?: string;
   env?: Record<string, string>;
   /** `sent ready:SIGKILL` makes the process kill itself at that frame; `received connection#3:SIGSTOP` at the third. */
   fault?: string;
@@ -36,8 +38,9 @@ export interface StartOptions {
 
 export function startSidecar(t: ExecutionContext, options: StartOptions): Running {
   const { version, alternative = 0, directory, port, script = 'examples/http-echo/sidecar.js', fault, env } = options;
+  const { program = process.execPath } = options;
   const preload = join(root, 'test/helpers/fault.js');
-  const child = spawn(process.execPath, [...(fault ? ['--import', preload] : []), join(root, script)], {
+  const child = spawn(program, [...(fault ? ['--import', preload] : []), join(root, script)], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
