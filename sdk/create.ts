@@ -7,6 +7,7 @@ import { openDirectory, removeLeftovers } from './directory.ts';
 import { processEnvironment, type Environment } from './environment.ts';
 import { BatonError, summary } from './errors.ts';
 import { findPlace, requireFreeVersion, type Inheritance, type Place, type Seeker } from './inheritance.ts';
+import { isHttp2 } from './internals-http2.ts';
 import { negotiate } from './negotiation.ts';
 import { plainSidecar } from './plain.ts';
 import { awaitSuccessors, type Predecessor } from './predecessor.ts';
@@ -14,6 +15,7 @@ import { RESERVED, shareSessions, ticketsOf } from './sessions.ts';
 import type { Progress } from './progress.ts';
 import { checkServe, findSocket, type ServeOptions } from './serve.ts';
 import { createServed } from './served.ts';
+import { createHttp2Served } from './served-http2.ts';
 import type { Sidecar, SidecarOptions } from './sidecar.ts';
 import { checkState } from './state.ts';
 import { keepStateFile, stateAtStart, type StateFile } from './state-file.ts';
@@ -200,7 +202,12 @@ export async function createSidecar(
       }
       const { descriptor, description } = socket;
       const closed = (): boolean => core.servers.delete(name);
-      core.servers.set(name, createServed(server, descriptor, description, serveOptions, closed));
+      core.servers.set(
+        name,
+        isHttp2(server)
+          ? createHttp2Served(server, descriptor, description, closed)
+          : createServed(server, descriptor, description, serveOptions, closed),
+      );
       if (socket.inherited) inherited.add(name);
       const { counters } = keeper.state;
       keeper.count(socket.inherited ? { inherited: counters.inherited + 1 } : { bound: counters.bound + 1 });

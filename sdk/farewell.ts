@@ -1,6 +1,6 @@
-import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
-import type { Server as HttpsServer } from 'node:https';
-import type { Socket } from 'node:net';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Server, Socket } from 'node:net';
 
 /** Tells clients, with an answer, that their connection ends after it; see {@link createFarewell}. */
 export interface Farewell {
@@ -15,22 +15,33 @@ export interface Farewell {
  * where `remembers` says so.
  */
 export function createFarewell(
-  server: HttpServer | HttpsServer,
+  server: Server,
   { due, remembers }: { due: (socket: Socket) => boolean; remembers: () => boolean },
 ): Farewell {
   const underWay = new Set<ServerResponse>();
-  const tell = (request: IncomingMessage, response: ServerResponse): void => {
+  const tell = (message: unknown): void => {
+    const {
+      request,
+      response,
+      server: own,
+    } = message as {
+      request: IncomingMessage;
+      response: ServerResponse;
+      server: Server;
+    };
+    if (own !== server) return;
     if (due(request.socket)) response.setHeader('Connection', 'close');
     else if (remembers()) {
       underWay.add(response);
       response.once('close', () => underWay.delete(response));
     }
   };
-  server.prependListener('request', tell);
+  // Not the `request` event: a listener would make an HTTP/2 server answer its streams twice, and miss `checkContinue`.
+  subscribe('http.server.request.start', tell);
   return {
     tellAll() {
       for (const response of underWay) if (!response.headersSent) response.setHeader('Connection', 'close');
     },
-    close: () => server.off('request', tell),
+    close: () => void unsubscribe('http.server.request.start', tell),
   };
 }

@@ -4,6 +4,7 @@ import type { Core } from './core.ts';
 import { codeOf } from './errors.ts';
 import type { Frame } from './frames.ts';
 import { fromFrame } from './moving.ts';
+import type { Served } from './served.ts';
 
 /**
  * Makes a connection that the peer sent this process's. The order keeps two processes from reading one stream: the
@@ -32,8 +33,10 @@ export function receiveConnection(core: Core, channel: Channel, { message, descr
   });
 }
 
-function refusalOf(server: unknown, descriptor: number | undefined): string | undefined {
+function refusalOf(server: Served | undefined, descriptor: number | undefined): string | undefined {
   if (!server) return 'ERR_BATON_UNKNOWN_SOCKET';
+  // Another version of the sidecar served it without TLS, or without HTTP/2.
+  if (!server.adopts) return 'ERR_BATON_KIND';
   if (descriptor === undefined) return 'ERR_BATON_MESSAGE';
   try {
     const { type, listening } = native.facts(descriptor);

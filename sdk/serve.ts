@@ -6,6 +6,7 @@ import * as native from '../native/index.ts';
 import type { Environment } from './environment.ts';
 import { BatonError, codeOf } from './errors.ts';
 import type { Inheritance } from './inheritance.ts';
+import { isHttp2 } from './internals-http2.ts';
 import type { SocketDescription } from './messages.ts';
 import { isHttp, type Consent } from './served.ts';
 
@@ -39,13 +40,13 @@ export interface Socket {
 /**
  * Checks the arguments of `serve`.
  *
- * @throws BatonError `ERR_BATON_KIND` (no plain http or net server), `ERR_BATON_LISTENING` (it listens already),
+ * @throws BatonError `ERR_BATON_KIND` (no http, http2 or net server), `ERR_BATON_LISTENING` (it listens already),
  *   `ERR_BATON_ARGUMENT`.
  */
 export function checkServe(server: Server, options: ServeOptions): void {
   const plain = server instanceof Server && !(server instanceof TlsServer);
-  if (!(plain || server instanceof HttpsServer) || 'updateSettings' in server) {
-    throw new BatonError('ERR_BATON_KIND', 'serve takes servers of node:http, node:https and node:net');
+  if (!(plain || server instanceof HttpsServer || (server instanceof TlsServer && isHttp2(server)))) {
+    throw new BatonError('ERR_BATON_KIND', 'serve takes servers of node:http, node:https, node:http2 and node:net');
   }
   if (server.listening) {
     throw new BatonError('ERR_BATON_LISTENING', 'the server listens already: leave listen() to serve');
@@ -69,6 +70,12 @@ export function checkServe(server: Server, options: ServeOptions): void {
     throw new BatonError(
       'ERR_BATON_ARGUMENT',
       'release and adopt are for net servers; http connections move by themselves',
+    );
+  }
+  if (isHttp2(server) && (options.release || options.adopt)) {
+    throw new BatonError(
+      'ERR_BATON_ARGUMENT',
+      'release and adopt are for net servers; HTTP/2 connections cannot move: they drain',
     );
   }
 }

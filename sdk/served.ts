@@ -1,14 +1,13 @@
-// Node loads it at the first `listen`; that would be the very moment in which nobody accepts.
-import 'node:cluster';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
-import { Server, Socket } from 'node:net';
+import { Socket, type Server } from 'node:net';
 import * as native from '../native/index.ts';
 import { BatonError, codeOf } from './errors.ts';
 import { createFarewell } from './farewell.ts';
 import { createHeld } from './held.ts';
 import { canMove, countAsAccepted, descriptorOf, idleLeft, idleSockets, isQuiet, takeUnread } from './internals.ts';
+import { createListening } from './listening.ts';
 import type { SocketDescription } from './messages.ts';
 import type { Moving } from './moving.ts';
 import { checkState } from './state.ts';
@@ -53,6 +52,8 @@ export interface Served {
   finish(): void;
   /** Up to `limit` connections, no longer this server's; their descriptors are the caller's. */
   take(limit: number): Moving[];
+  /** Whether connections of another process can become this server's. */
+  readonly adopts: boolean;
   /** Makes a connection this server's and takes its descriptor over. */
   adopt(moving: Moving): void;
   /** Connections in hand. */
@@ -96,7 +97,6 @@ export function createServed(
   let draining: DrainListener | undefined;
   let scheduled = false;
   let moves = http === undefined;
-  let accepting = false;
   let finishing = false;
 
   const detach = (socket: Socket, state?: Uint8Array): Moving | undefined => {
@@ -197,26 +197,11 @@ export function createServed(
     return taken;
   };
 
-  const listen = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.once('listening', () => {
-        server.off('error', reject);
-        resolve();
-      });
-      // Not `{fd, backlog}`: Node ignores that backlog and sets the shared socket to 511.
-      server.listen({ fd: native.duplicate(descriptor), exclusive: true }, description.backlog);
-    });
-
-  const closedByApplication = (): void => {
-    // The SDK's own stop is no close; and the event comes late, when it may listen again.
-    if (!accepting || server.listening) return;
+  const listening = createListening(server, descriptor, description, () => {
     served.close();
     closed();
-  };
-
+  });
   server.on('connection', track);
-  server.on('close', closedByApplication);
   const farewell =
     http &&
     createFarewell(http, {
@@ -227,19 +212,14 @@ export function createServed(
   const served: Served = {
     description,
     descriptor,
+    adopts: !secure,
     tickets: () => secure?.getTicketKeys(),
     async start() {
-      accepting = true;
-      await listen();
+      await listening.start();
       // The keys of an open TLS connection cannot leave the process: it drains.
       moves = http === undefined || (!secure && canMove(http));
     },
-    stop() {
-      if (!accepting) return;
-      accepting = false;
-      // Not http's own close(): that one ends the idle connections, the very ones that are to move.
-      Server.prototype.close.call(server);
-    },
+    stop: () => listening.stop(),
     drain(listener) {
       draining = listener;
       fresh = [...sockets].filter((socket) => socket.bytesRead === 0);
@@ -256,7 +236,7 @@ export function createServed(
     finish() {
       finishing = true;
       farewell?.tellAll();
-      served.stop();
+      listening.stop();
     },
     take,
     adopt(moving) {
@@ -275,11 +255,10 @@ export function createServed(
       return count;
     },
     close() {
-      served.stop();
+      listening.close();
       served.resume();
       served.cut();
       server.off('connection', track);
-      server.off('close', closedByApplication);
       farewell?.close();
       native.close(descriptor);
     },
