@@ -48,7 +48,10 @@ export async function openSession(
   port: number,
   { secure = false, ...options }: SecureClientSessionOptions & { secure?: boolean } = {},
 ): Promise<ClientHttp2Session> {
-  const session = connect(`${secure ? 'https' : 'http'}://127.0.0.1:${port}`, { rejectUnauthorized: false, ...options });
+  const session = connect(`${secure ? 'https' : 'http'}://127.0.0.1:${port}`, {
+    rejectUnauthorized: false,
+    ...options,
+  });
   t.teardown(() => session.destroy());
   await once(session, 'connect');
   return session;
@@ -71,11 +74,11 @@ export interface Streams {
  * So many clients without a pause, each on one session with so many streams at a time. A client that reads GOAWAY opens its
  * next streams on a new session, and asks again what was refused.
  */
-export async function startStreams(
+export function startStreams(
   t: ExecutionContext,
   port: number,
   { secure = false, clients: clientCount = 10, streams = 5 } = {},
-): Promise<Streams> {
+): Streams {
   let running = true;
   let refused = 0;
   let opened = 0;
