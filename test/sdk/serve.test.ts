@@ -31,7 +31,6 @@ test.serial('arguments that cannot be served are refused before anything is boun
   const before = open();
   const wrong: [string, unknown, ServeOptions, string][] = [
     ['a TLS server', createTls(), { port: 0 }, 'ERR_BATON_KIND'],
-    ['an HTTP/2 server', createHttp2(), { port: 0 }, 'ERR_BATON_KIND'],
     ['a UDP socket', datagrams, { port: 0 }, 'ERR_BATON_KIND'],
     ['nothing', undefined, { port: 0 }, 'ERR_BATON_KIND'],
     ['a server that listens', listening, { port: 0 }, 'ERR_BATON_LISTENING'],
@@ -48,6 +47,8 @@ test.serial('arguments that cannot be served are refused before anything is boun
     ['a port as text', createServer(), { port: '80' as unknown as number }, 'ERR_BATON_ARGUMENT'],
     ['a negative backlog', createServer(), { port: 0, backlog: -1 }, 'ERR_BATON_ARGUMENT'],
     ['release for HTTP', createHttp(), { port: 0, release: () => undefined }, 'ERR_BATON_ARGUMENT'],
+    ['release for HTTP/2', createHttp2(), { port: 0, release: () => undefined }, 'ERR_BATON_ARGUMENT'],
+    ['adopt for HTTP/2', createHttp2(), { port: 0, adopt: () => undefined }, 'ERR_BATON_ARGUMENT'],
     ['adopt for HTTP', createHttp(), { port: 0, adopt: () => undefined }, 'ERR_BATON_ARGUMENT'],
   ];
   for (const [what, server, options, code] of wrong) {
