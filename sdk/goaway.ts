@@ -7,7 +7,7 @@ const NOTICE = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0
 const QUIET_MS = 250;
 /** A good moment is known after so many milliseconds at the earliest, and looked for this long at most. */
 const LEARN_MS = 100;
-const LOOK_MS = 1_000;
+const LOOK_MS = 500;
 /** So often the most streams at a time must have been open to be a habit of the client. */
 const HABIT = 5;
 /** From the proof that the client has read the notice to the last GOAWAY: for requests that its threads had begun. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { createServer as createHttp } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
@@ -44,6 +45,32 @@ for (const name of ['smallest', 'http-echo']) {
     t.is(client.closed(), undefined);
   });
 }
+
+test.serial(
+  'examples/http2-echo: a client is asked to leave, finishes, and is answered by the new version',
+  async (t) => {
+    const port = await freePort();
+    const sidecar = await twoTerminals(t, 'examples/http2-echo/sidecar.js', { PORT: String(port) });
+    const open = () => {
+      const session = connectHttp2(`http://127.0.0.1:${port}`);
+      t.teardown(() => session.destroy());
+      return session;
+    };
+    const ask = async (session: ReturnType<typeof open>, path: string): Promise<string> => {
+      let body = '';
+      for await (const chunk of session.request({ ':path': path }).setEncoding('utf8')) body += String(chunk);
+      return body;
+    };
+    const session = open();
+    const goaway = once(session, 'goaway');
+    const slow = ask(session, '/?lines=20');
+    await sidecar.upgrade();
+    t.is((await goaway)[0], 0);
+    t.is(await ask(open(), '/'), 'hello from version 2\n');
+    t.regex(await slow, /^line 20\n[^]*line 1\nhello from version 1\n$/);
+    await sidecar.endOld();
+  },
+);
 
 test.serial('examples/smallest has at most 20 lines', (t) => {
   t.true(fs.readFileSync('examples/smallest/sidecar.js', 'utf8').trimEnd().split('\n').length <= 20);

@@ -13,6 +13,7 @@ const MAJORS = ['20', '22', '24', '26'];
 const CORE = [
   'test/sdk/*.test.ts',
   'test/sdk/http/{moving,fallback,held,listeners,tls}.test.ts',
+  'test/sdk/http2/*.test.ts',
   'test/sdk/net/*.test.ts',
   'test/sdk/protocol/{kill-successor,kill-predecessor,give-back,handovers,ownership,roles}.test.ts',
   'test/native/*.test.ts',
