@@ -84,7 +84,7 @@ export function available(): boolean {
 }
 
 /**
- * Writes to a Unix stream socket without waiting. The descriptors ride on the first byte: whatever count comes back,
+ * Writes to a stream socket without waiting, with descriptors only to a Unix one. They ride on the first byte: whatever count comes back,
  * they are sent (as copies; the caller's stay open and the caller's to close). The rest of the bytes goes with a later
  * call, without descriptors.
  *

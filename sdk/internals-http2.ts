@@ -21,12 +21,12 @@ export const isHttp2 = (server: Server): server is Http2Server | Http2SecureServ
  */
 export function writeFrame(session: ServerHttp2Session, frame: Uint8Array): 'written' | 'later' | 'never' {
   if (session.destroyed || session.encrypted !== false) return 'never';
-  const socket = session.socket as Socket & { _handle?: { writeQueueSize?: unknown } | null };
-  const descriptor = descriptorOf(socket);
-  const waiting = socket._handle?.writeQueueSize;
-  if (descriptor === undefined || typeof waiting !== 'number') return 'never';
-  if (waiting > 0) return 'later';
   try {
+    const socket = session.socket as Socket & { _handle?: { writeQueueSize?: unknown } | null };
+    const descriptor = descriptorOf(socket);
+    const waiting = socket._handle?.writeQueueSize;
+    if (descriptor === undefined || typeof waiting !== 'number') return 'never';
+    if (waiting > 0) return 'later';
     const count = native.send(descriptor, frame);
     if (count === frame.length) return 'written';
     if (count === undefined) return 'later';
