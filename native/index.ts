@@ -84,9 +84,9 @@ export function available(): boolean {
 }
 
 /**
- * Writes to a stream socket without waiting, with descriptors only to a Unix one. They ride on the first byte: whatever count comes back,
- * they are sent (as copies; the caller's stay open and the caller's to close). The rest of the bytes goes with a later
- * call, without descriptors.
+ * Writes to a stream socket without waiting. Descriptors go to a Unix one only, and ride on the first byte: whatever count
+ * comes back, they are sent (as copies; the caller's stay open and the caller's to close). The rest of the bytes goes with
+ * a later call, without descriptors.
  *
  * @param descriptors at most {@link maxDescriptors}; with any, at least one byte
  * @returns bytes written, fewer than given when the socket's buffer is nearly full; undefined when it is full

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:https';
 import { symlinkSync } from 'node:fs';
@@ -6,6 +5,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
+import { certificate } from '../../helpers/certificate.ts';
 import { freePort, startSidecar, temporaryDirectory, untilPhase, type Running } from '../../helpers/processes.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -19,11 +19,7 @@ interface Scene {
 /** The HTTPS example with a certificate of its own, and how to upgrade it. */
 async function startScene(t: ExecutionContext): Promise<Scene> {
   const directory = temporaryDirectory(t);
-  const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')];
-  const subject = ['-subj', '/CN=localhost', '-days', '2', '-nodes', '-keyout', key, '-out', cert];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', ...subject], {
-    stdio: 'ignore',
-  });
+  const env = certificate(t);
   const port = await freePort();
   let version = 0;
   const start = async (): Promise<Running> => {
@@ -37,7 +33,7 @@ async function startScene(t: ExecutionContext): Promise<Scene> {
       directory,
       port,
       script: relative(root, script),
-      env: { CERT: cert, KEY: key },
+      env,
     });
     await untilPhase(running, 'serving');
     return running;

@@ -55,8 +55,8 @@ for (const secure of [false, true]) {
 test.serial('nghttp sees both GOAWAY frames, and the answer', async (t) => {
   if (!nghttp2IsThere(t)) return;
   const line = await startLine(t, { script });
-  const asked = run(t, 'nghttp', ['-v', `http://127.0.0.1:${line.port}/?delay=1500`]);
-  await delay(300);
+  const asked = run(t, 'nghttp', ['-v', `http://127.0.0.1:${line.port}/?lines=100`]);
+  await delay(500);
   await line.replace();
   const output = await asked;
   const ids = [...output.matchAll(/recv GOAWAY frame[^\n]*\n\s*\(last_stream_id=(\d+), error_code=NO_ERROR/g)].map(

@@ -110,9 +110,11 @@ for (const secure of [false, true]) {
     // A proxy outlives its application: it goes on while there is time.
     t.like(await ask(session), { kind: 'answered' });
     t.deepEqual(seen.goaways, []);
-    const last = ask(session, '/?lines=36');
-    await until('GOAWAY', () => seen.goaways.length > 0);
-    t.like(await last, { kind: 'answered' });
+    const kinds: string[] = [];
+    while (seen.goaways.length === 0) kinds.push((await ask(session, '/?lines=4')).kind);
+    // The one that was open at GOAWAY is among them; one more may have come too late to be sent.
+    t.deepEqual([...new Set(kinds.slice(0, -1))], ['answered']);
+    t.true(['answered', 'unsent'].includes(kinds.at(-1) ?? ''));
     t.like(await process.exited, { code: 0 });
     await until('closed', () => seen.closed);
     t.is(seen.error, undefined);
