@@ -4,6 +4,7 @@ import { Server as NetServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as native from '../native/index.ts';
 import { giveListener, MIGRATE_PATH, MIGRATE_SOCKET, takeListener } from './bare.ts';
+import type { MakeSocket } from './datagrams.ts';
 import { openDirectory } from './directory.ts';
 import type { Environment } from './environment.ts';
 import { BatonError, messageOf, summary } from './errors.ts';
@@ -27,7 +28,7 @@ const LOOK_MS = 50;
  *   `ERR_BATON_ARGUMENT`, `ERR_BATON_ADDRESS_IN_USE`, `ERR_BATON_BIND`
  */
 export async function bareSidecar(
-  server: Server,
+  server: Server | MakeSocket,
   options: ServeOptions,
   sidecarOptions: SidecarOptions,
   environment: Environment,
@@ -116,7 +117,7 @@ export async function bareSidecar(
   try {
     descriptor = role === 'successor' ? await takeListener(path, placeOf(options.host, port)) : undefined;
     keeper.count(descriptor === undefined ? { bound: 1 } : { inherited: 1 });
-    descriptor ??= (await findSocket(options, { sockets: new Map(), states, own: new Set() }, environment)).descriptor;
+    descriptor ??= (await findSocket(options, { sockets: new Map() }, environment)).descriptor;
     answerMigrations();
     server.listen({ fd: native.duplicate(descriptor), exclusive: true }, options.backlog ?? BACKLOG);
     await once(server, 'listening');
@@ -174,6 +175,12 @@ export async function bareSidecar(
         states.set(key, Buffer.from(bytes));
       },
       get: (key) => states.get(key),
+    },
+    counts: {
+      share() {
+        throw new BatonError('ERR_BATON_ARGUMENT', 'the bare protocol hands no counts over');
+      },
+      settle: () => undefined,
     },
     serve: handsOverOne,
     ready: handsOverOne,

@@ -63,7 +63,7 @@ export function openChannel(socket: number, identity: { version: string }, handl
     frames.publish({ version: identity.version, direction, type });
   };
 
-  /** The last words: after the fence only answers about connections still count. */
+  /** The last words: after the fence only answers about connections still count, and what the peer has given away. */
   const drainAnswers = (): void => {
     for (let part = unreadable ? undefined : read(); part !== undefined; part = part.done ? undefined : read()) {
       arrived.push(...part.frames);
@@ -71,7 +71,7 @@ export function openChannel(socket: number, identity: { version: string }, handl
     for (const frame of arrived.splice(0)) {
       publish('received', frame.message.type);
       for (const descriptor of frame.descriptors) native.close(descriptor);
-      if (frame.message.type === 'ack' || frame.message.type === 'nack') {
+      if (['ack', 'nack', 'final'].includes(frame.message.type)) {
         handlers.frame({ message: frame.message, descriptors: [] });
       }
     }

@@ -1,5 +1,7 @@
+import type { Counts } from './counts.ts';
 import type { Directory } from './directory.ts';
 import type { Environment } from './environment.ts';
+import type { Debt } from './loan.ts';
 import type { Moving } from './moving.ts';
 import type { Negotiated } from './negotiation.ts';
 import type { Progress } from './progress.ts';
@@ -17,6 +19,9 @@ export interface Core {
   readonly servers: Map<string, Served>;
   /** What a successor is told, by key. */
   readonly states: Map<string, Buffer>;
+  readonly counts: Counts;
+  /** What was borrowed from processes that live. */
+  readonly debts: Set<Debt>;
   readonly drainTimeoutMs: number;
   /** The right to bind, from the moment that this process has it; it is never released before the process ends. */
   lock: number | undefined;

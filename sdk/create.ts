@@ -1,21 +1,21 @@
 import type { Server } from 'node:net';
 import * as native from '../native/index.ts';
 import { bareSidecar } from './bare-sidecar.ts';
-import { commit } from './commitment.ts';
+import { commit, type Committed } from './commitment.ts';
 import { startServers, type Core } from './core.ts';
+import { createCounts } from './counts.ts';
+import type { DatagramOptions, MakeSocket } from './datagrams.ts';
 import { openDirectory, removeLeftovers } from './directory.ts';
 import { processEnvironment, type Environment } from './environment.ts';
 import { BatonError, summary } from './errors.ts';
 import { findPlace, requireFreeVersion, type Inheritance, type Place, type Seeker } from './inheritance.ts';
-import { isHttp2 } from './internals-http2.ts';
 import { negotiate } from './negotiation.ts';
 import { plainSidecar } from './plain.ts';
 import { awaitSuccessors, type Predecessor } from './predecessor.ts';
-import { RESERVED, shareSessions, ticketsOf } from './sessions.ts';
 import type { Progress } from './progress.ts';
-import { checkServe, findSocket, type ServeOptions } from './serve.ts';
-import { createServed } from './served.ts';
-import { createHttp2Served } from './served-http2.ts';
+import { checkServe, type ServeOptions } from './serve.ts';
+import { createServing } from './serving.ts';
+import { RESERVED } from './sessions.ts';
 import type { Sidecar, SidecarOptions } from './sidecar.ts';
 import { checkState } from './state.ts';
 import { keepStateFile, stateAtStart, type StateFile } from './state-file.ts';
@@ -77,25 +77,27 @@ export async function createSidecar(
     progress: guarded(options.onProgress),
     servers: new Map(),
     states: new Map(),
+    counts: createCounts(),
+    debts: new Set(),
     drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_MS,
     lock: undefined,
     predecessor: undefined,
     leaving: false,
   };
-  const inheritance: Inheritance = { sockets: new Map(), states: core.states, own: new Set() };
-  const inherited = new Set<string>();
-  let place: Place | undefined;
+  const inheritance: Inheritance = { sockets: new Map(), states: core.states, own: new Set(), parcels: [] };
+  let place: (Place & Pick<Committed, 'debt'>) | undefined;
   let successors: Predecessor | undefined;
   let succession: Succession | undefined;
   let released = false;
   let committed = false;
-  const known = new WeakSet<Server>();
 
   const seeker: Seeker = {
     identity,
     directory,
     environment,
     progress: core.progress,
+    counts: core.counts,
+    debts: core.debts,
     signal: options.signal,
     timeoutMs: role === 'stale' ? Infinity : (options.timeoutMs ?? OWNER_MS),
   };
@@ -112,6 +114,8 @@ export async function createSidecar(
     successors?.close();
     if (place?.kind === 'successor') place.conversation.close();
     for (const server of core.servers.values()) server.close();
+    // A process that exits may settle with its last words; the kernel closes them then.
+    if (!core.leaving) for (const debt of [...core.debts]) debt.close();
     for (const { descriptor } of inheritance.sockets.values()) native.close(descriptor);
     inheritance.sockets.clear();
     core.servers.clear();
@@ -125,8 +129,15 @@ export async function createSidecar(
     throw error;
   };
 
+  const serving = createServing(core, inheritance, fail);
+
   const requireOpen = (): void => {
     if (released) throw new BatonError('ERR_BATON_CLOSED', 'this sidecar has failed or was closed: create another');
+  };
+
+  const requireNotReady = (call: string): void => {
+    requireOpen();
+    if (committed) throw new BatonError('ERR_BATON_ARGUMENT', `${call} must be called before ready`);
   };
 
   const ready = async (): Promise<void> => {
@@ -135,7 +146,7 @@ export async function createSidecar(
     committed = true;
     let handoverMs: number | undefined;
     try {
-      const reached = await commit(seeker, inheritance, place, [...inherited]);
+      const reached = await commit(seeker, inheritance, place, [...serving.inherited]);
       core.lock = reached.lock;
       place = reached;
       await startServers(core);
@@ -143,15 +154,19 @@ export async function createSidecar(
       for (const { descriptor } of inheritance.sockets.values()) native.close(descriptor);
       inheritance.sockets.clear();
       successors = awaitSuccessors(core);
+      for (const parcel of inheritance.parcels.splice(0)) {
+        core.counts.merge(parcel.key, parcel.bytes);
+        place.debt?.took(parcel);
+      }
     } catch (error) {
       return fail(error);
     }
     if (place.kind === 'successor') {
-      const { conversation, predecessor } = place;
-      const names = [...inherited];
+      const { conversation, predecessor, debt } = place;
       succession = keepPredecessor(core, conversation, {
         version: predecessor,
-        names,
+        names: [...serving.inherited],
+        debt,
         onGone: () => (succession = undefined),
       });
     } else {
@@ -183,34 +198,20 @@ export async function createSidecar(
       },
       get: (key) => (key.startsWith(RESERVED) ? undefined : core.states.get(key)),
     },
-    async serve(server, serveOptions) {
+    counts: {
+      share(key, counter) {
+        requireNotReady('share');
+        core.counts.share(key, counter);
+      },
+      settle(key) {
+        for (const debt of core.debts) debt.settle(key);
+      },
+    },
+    async serve(server: Server | MakeSocket, serveOptions: ServeOptions) {
       checkServe(server, serveOptions);
-      requireOpen();
-      if (committed) throw new BatonError('ERR_BATON_ARGUMENT', 'serve must be called before ready');
-      if (known.has(server))
-        throw new BatonError('ERR_BATON_ARGUMENT', 'this server is served already: create another');
-      known.add(server);
-      const socket = await findSocket(serveOptions, inheritance, environment).catch(fail);
-      const { name } = socket.description;
-      if (core.servers.has(name)) {
-        native.close(socket.descriptor);
-        known.delete(server);
-        throw new BatonError('ERR_BATON_NAME_IN_USE', `two servers are named ${name}: give each its own name`);
-      }
-      if (!shareSessions(server, name, core.states.get(ticketsOf(name)))) {
-        environment.warn(`TLS sessions of ${name} will not be resumed by the next version`, 'ERR_BATON_SESSIONS');
-      }
-      const { descriptor, description } = socket;
-      const closed = (): boolean => core.servers.delete(name);
-      core.servers.set(
-        name,
-        isHttp2(server)
-          ? createHttp2Served(server, descriptor, description, closed)
-          : createServed(server, descriptor, description, serveOptions, closed),
-      );
-      if (socket.inherited) inherited.add(name);
-      const { counters } = keeper.state;
-      keeper.count(socket.inherited ? { inherited: counters.inherited + 1 } : { bound: counters.bound + 1 });
+      requireNotReady('serve');
+      if (typeof server === 'function') await serving.serveDatagrams(server, serveOptions);
+      else await serving.serveServer(server, serveOptions);
     },
     ready,
     close() {
@@ -237,8 +238,20 @@ const guarded =
  * One server in one call: {@link createSidecar}, {@link Sidecar.serve} and {@link Sidecar.ready}. Resolves when the server
  * accepts; in the idle copy it never does.
  */
-export async function serve(
+export function serve(
   server: Server,
+  options: ServeOptions,
+  sidecarOptions?: SidecarOptions,
+  environment?: Environment,
+): Promise<Sidecar>;
+export function serve(
+  make: MakeSocket,
+  options: DatagramOptions,
+  sidecarOptions?: SidecarOptions,
+  environment?: Environment,
+): Promise<Sidecar>;
+export async function serve(
+  server: Server | MakeSocket,
   options: ServeOptions,
   sidecarOptions: SidecarOptions = {},
   environment: Environment = processEnvironment(),
@@ -246,7 +259,8 @@ export async function serve(
   checkServe(server, options);
   if (sidecarOptions.protocol === 'bare') return bareSidecar(server, options, sidecarOptions, environment);
   const sidecar = await createSidecar(sidecarOptions, environment);
-  await sidecar.serve(server, options);
+  // Both kinds are told apart by whoever gets them.
+  await sidecar.serve(server as Server, options);
   await sidecar.ready();
   return sidecar;
 }

@@ -17,8 +17,8 @@ export interface Environment {
   processStart: number;
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Numeric address of a host name. */
-  resolve(host: string): Promise<string>;
+  /** Numeric address of a host name, of one family where it is told. */
+  resolve(host: string, family?: 4 | 6): Promise<string>;
   /** Calls back at SIGTERM; returns how to stop that. */
   onTerminate(listener: () => void): () => void;
   exit(code: number): void;
@@ -60,7 +60,7 @@ export const processEnvironment = (): Environment => ({
   uid: process.geteuid?.() ?? 0,
   processStart: processStartOf('self') ?? 0,
   now: () => Date.now(),
-  resolve: async (host) => (await lookup(host)).address,
+  resolve: async (host, family) => (await lookup(host, { family: family ?? 0 })).address,
   onTerminate(listener) {
     process.on('SIGTERM', listener);
     return () => process.off('SIGTERM', listener);

@@ -31,6 +31,12 @@ export const codeOf = (error: unknown): string | undefined =>
 /** A thrown value as text for a person. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** Raises what an application's callback threw in a turn of its own: it must not leave a handover half done. */
+export const raise = (error: unknown): void =>
+  queueMicrotask(() => {
+    throw error;
+  });
+
 /** What a state file or a `refuse` frame carries of an error. */
 export const summary = (error: unknown): { code: string; message: string } => ({
   code: codeOf(error) ?? 'ERR_BATON_UNEXPECTED',

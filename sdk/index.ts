@@ -1,6 +1,8 @@
 export { BatonError, isBatonError } from './errors.ts';
 export { migrate, type Migrated, type MigrateOptions } from './migrate.ts';
 export { negotiate, type Negotiated, type Role } from './negotiation.ts';
+export type { Counter } from './counts.ts';
+export type { DatagramOptions, MakeSocket } from './datagrams.ts';
 export type { Progress, ProgressEvent } from './progress.ts';
 export type { ServeOptions } from './serve.ts';
 export type { Consent } from './served.ts';

@@ -2,8 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as native from '../native/index.ts';
 import { converse, type Conversation } from './conversation.ts';
 import { connectTo, tryOwn, versionsIn, type Directory } from './directory.ts';
+import type { Counts } from './counts.ts';
 import type { Environment, Room } from './environment.ts';
 import { BatonError, codeOf } from './errors.ts';
+import type { Debt, Parcel } from './loan.ts';
 import { OLDEST_PROTOCOL, PROTOCOL, type SocketDescription } from './messages.ts';
 import type { Negotiated } from './negotiation.ts';
 import type { ProgressEvent } from './progress.ts';
@@ -23,6 +25,8 @@ export interface Inheritance {
   states: Map<string, Buffer>;
   /** Keys of states that this process put itself. */
   own: Set<string>;
+  /** What the predecessor had counted; to be merged once nothing can fail any more. */
+  parcels: Parcel[];
 }
 
 /** How this process comes to serve: as the one that owns the sidecar, or after the one that serves now. */
@@ -36,6 +40,8 @@ export interface Seeker {
   directory: Directory;
   environment: Environment;
   progress: (event: ProgressEvent) => void;
+  counts: Counts;
+  debts: Set<Debt>;
   signal: AbortSignal | undefined;
   /** Milliseconds to wait, at most, for an owner that neither answers nor dies. */
   timeoutMs: number;
@@ -175,11 +181,11 @@ async function takeOffer(
               'ERR_BATON_MESSAGE',
               `${message.sockets.length} sockets were offered with ${descriptors.length} descriptors`,
             )
-          : descriptors.every(isListener)
+          : message.sockets.every(({ kind }, index) => isOfKind(kind, descriptors[index]))
             ? undefined
             : new BatonError(
                 'ERR_BATON_KIND',
-                'a socket was offered that does not listen: the other version is broken',
+                'a socket was offered that is not of its kind, or does not listen: the other version is broken',
               );
     for (const [index, description] of message.sockets.entries()) {
       const descriptor = descriptors[index];
@@ -202,10 +208,12 @@ async function takeOffer(
   }
 }
 
-const isListener = (descriptor: number): boolean => {
+const isOfKind = (kind: SocketDescription['kind'], descriptor: number | undefined): boolean => {
+  if (descriptor === undefined) return false;
   try {
-    const { type, listening } = native.facts(descriptor);
-    return type === 'stream' && listening;
+    const { family, type, listening } = native.facts(descriptor);
+    if ((family === 'unix') !== (kind === 'unix')) return false;
+    return kind === 'udp' ? type === 'datagram' : type === 'stream' && listening;
   } catch {
     return false;
   }

@@ -1,3 +1,4 @@
+import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server as HttpServer } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Server, Socket } from 'node:net';
@@ -117,4 +118,23 @@ export function setSessionContext(server: TlsServer, fresh: TlsServer, context: 
   inside.sessionIdContext = context;
   (credentials as unknown as { setSessionIdContext(value: string): void }).setSessionIdContext(context);
   return true;
+}
+
+/** The family that a datagram socket was made for; it is a public property that is not documented. */
+export function familyOf(socket: DatagramSocket): 4 | 6 | undefined {
+  const { type } = socket as { type?: unknown };
+  return type === 'udp4' ? 4 : type === 'udp6' ? 6 : undefined;
+}
+
+/**
+ * Makes a bound datagram socket read no more, or read again, without closing it: what it is still to send goes out. Returns
+ * false where that cannot be done.
+ */
+export function setReading(socket: DatagramSocket, reading: boolean): boolean {
+  const state = bySymbol(socket, 'state symbol');
+  const handle = isObject(state) ? state['handle'] : undefined;
+  if (!isObject(handle)) return false;
+  const { recvStart, recvStop } = handle;
+  if (typeof recvStart !== 'function' || typeof recvStop !== 'function') return false;
+  return (reading ? recvStart : recvStop).call(handle) === 0;
 }

@@ -1,16 +1,16 @@
 import { BatonError } from './errors.ts';
 
-/** The protocol's version that this SDK speaks, and the oldest that it still understands. */
-export const PROTOCOL = 1;
+/** The protocol's version that this SDK speaks, and the oldest that it still understands. Version 2 added `udp` sockets. */
+export const PROTOCOL = 2;
 export const OLDEST_PROTOCOL = 1;
 
 /** One inheritable socket in an `offer`. */
 export interface SocketDescription {
   name: string;
-  kind: 'tcp' | 'unix';
+  kind: 'tcp' | 'unix' | 'udp';
   /** `host:port` or the path, for people and for matching. */
   address: string;
-  /** The backlog to listen with again: `listen({fd})` would otherwise reset it. */
+  /** The backlog to listen with again: `listen({fd})` would otherwise reset it. 0 for UDP. */
   backlog: number;
 }
 
@@ -19,15 +19,15 @@ export type Message =
   | { type: 'hello'; protocol: number; version: string; nofile: number; openFds: number; serving?: string[] }
   | { type: 'offer'; protocol: number; version: string; sockets: SocketDescription[]; total: number; states: number }
   | { type: 'state'; key: string; bytes: string }
-  | { type: 'ready'; sockets: string[] }
+  | { type: 'ready'; sockets: string[]; counts?: string[] }
   | { type: 'stopped'; finals?: number }
-  | { type: 'final'; key: string; bytes: string }
+  | { type: 'final'; key: string; bytes: string; id?: number }
   | ({ type: 'connection' } & ConnectionFrame)
   | { type: 'ack'; id: number }
   | { type: 'nack'; id: number; code?: string }
   | { type: 'drained'; moved: number; finished: number; cut: number }
   | { type: 'back' }
-  | { type: 'resumed' }
+  | { type: 'resumed'; counts?: string[] }
   | { type: 'ping' }
   | { type: 'refuse'; code: string; message: string };
 
@@ -60,7 +60,7 @@ const listOf =
 const socket: Check = (value) =>
   isRecord(value) &&
   text(value['name']) &&
-  (value['kind'] === 'tcp' || value['kind'] === 'unix') &&
+  ['tcp', 'unix', 'udp'].includes(value['kind'] as string) &&
   text(value['address']) &&
   count(value['backlog']);
 
@@ -74,9 +74,9 @@ const FIELDS: Record<Message['type'], Record<string, Check>> = {
   },
   offer: { protocol: count, version, sockets: listOf(socket), total: count, states: count },
   state: { key: text, bytes: text },
-  ready: { sockets: listOf(text) },
+  ready: { sockets: listOf(text), counts: optional(listOf(text)) },
   stopped: { finals: optional(count) },
-  final: { key: text, bytes: text },
+  final: { key: text, bytes: text, id: optional(count) },
   connection: {
     id: count,
     name: text,
@@ -90,7 +90,7 @@ const FIELDS: Record<Message['type'], Record<string, Check>> = {
   nack: { id: count, code: optional(text) },
   drained: { moved: count, finished: count, cut: count },
   back: {},
-  resumed: {},
+  resumed: { counts: optional(listOf(text)) },
   ping: {},
   refuse: { code: text, message: text },
 };

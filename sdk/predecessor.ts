@@ -6,6 +6,7 @@ import { drain, type Drain } from './drain.ts';
 import { isBatonError, summary } from './errors.ts';
 import { MAX_DESCRIPTORS, type Frame } from './frames.ts';
 import { ANSWER_MS, checkUser } from './inheritance.ts';
+import { openDebt, openLoan, type Debt, type Loan } from './loan.ts';
 import { PROTOCOL, type Message } from './messages.ts';
 import { receiveConnection } from './receiving.ts';
 import { openReception } from './reception.ts';
@@ -33,11 +34,16 @@ interface Session {
   phase: Phase;
   channel: Channel;
   version: string;
+  /** The protocol that both speak. */
+  protocol: number;
   /** The sockets that the successor serves. */
   names: string[];
   draining: Drain | undefined;
   /** The state that the offer came with; absent where the successor served already. */
   told: Map<string, Buffer> | undefined;
+  /** What it was given of the counts, and what it gave back. */
+  loan: Loan | undefined;
+  debt: Debt | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -55,6 +61,7 @@ function statesOf({ states, servers }: Core): Map<string, Buffer> {
 export function awaitSuccessors(core: Core): Predecessor {
   const { identity, keeper, progress, servers } = core;
   const sessions = new Set<Session>();
+  const loans = new Set<Loan>();
   let current: Session | undefined;
 
   const refuse = (session: Session, error: { code: string; message: string }): void => {
@@ -67,12 +74,14 @@ export function awaitSuccessors(core: Core): Predecessor {
   const forget = (session: Session): void => {
     clearTimeout(session.timer);
     sessions.delete(session);
+    session.loan?.watch();
     if (current === session) current = undefined;
   };
 
   const offer = (session: Session): void => {
     current = session;
-    const list = [...servers.values()];
+    // A socket of a kind that the successor does not know stays here.
+    const list = [...servers.values()].filter(({ description }) => session.protocol > 1 || description.kind !== 'udp');
     session.told = statesOf(core);
     const states = [...session.told];
     for (let start = 0; start === 0 || start < list.length; start += MAX_DESCRIPTORS) {
@@ -80,7 +89,7 @@ export function awaitSuccessors(core: Core): Predecessor {
       session.channel.send(
         {
           type: 'offer',
-          protocol: PROTOCOL,
+          protocol: session.protocol,
           version: identity.version,
           sockets: part.map(({ description }) => description),
           total: list.length,
@@ -105,8 +114,13 @@ export function awaitSuccessors(core: Core): Predecessor {
     const leaving = session.names.flatMap((name) => servers.get(name) ?? []);
     for (const server of leaving) server.stop();
     const finals = [...core.states].filter(([key, bytes]) => session.told && session.told.get(key) !== bytes);
-    session.channel.send({ type: 'stopped', finals: finals.length }, core.lock === undefined ? [] : [core.lock]);
+    // First what dead successors had been given, so that it goes along.
+    for (const loan of [...loans]) loan.collect();
+    const parcels = session.loan?.take() ?? [];
+    const count = finals.length + parcels.length;
+    session.channel.send({ type: 'stopped', finals: count }, core.lock === undefined ? [] : [core.lock]);
     for (const [key, bytes] of finals) session.channel.send({ type: 'final', key, bytes: bytes.toString('base64') });
+    session.loan?.send(session.channel, parcels);
     progress({ type: 'ready', version: session.version });
     keeper.update({ phase: 'draining' });
     session.draining = drain(leaving, session.channel, {
@@ -115,9 +129,14 @@ export function awaitSuccessors(core: Core): Predecessor {
       done(result) {
         const { finished, cut } = keeper.state.counters;
         keeper.count({ finished: finished + result.finished, cut: cut + result.cut });
-        session.channel.send({ type: 'drained', ...result });
-        keeper.update({ phase: 'drained', drainedAt: core.environment.now() });
-        progress({ type: 'drained', ...result });
+        // What was counted while it drained.
+        session.loan?.send(session.channel, session.loan.take());
+        session.channel.send({ type: 'drained', ...result }, [], (error) => {
+          if (error) return;
+          // It may be ended now: the counts are gone from here.
+          keeper.update({ phase: 'drained', drainedAt: core.environment.now() });
+          progress({ type: 'drained', ...result });
+        });
       },
     });
   };
@@ -138,6 +157,35 @@ export function awaitSuccessors(core: Core): Predecessor {
     );
   };
 
+  const sayResumed = (session: Session): void => {
+    const counts = core.counts.keys();
+    if (counts.length === 0) {
+      session.channel.send({ type: 'resumed' });
+      return;
+    }
+    const { debt, token } = openDebt(core.debts);
+    session.debt = debt;
+    session.channel.send({ type: 'resumed', counts }, [token], () => native.close(token));
+  };
+
+  /** Lends the successor what it asks for; its token is the loan's. */
+  const lend = (session: Session, keys: readonly string[], token: number): void => {
+    const own = core.counts.keys().filter((key) => keys.includes(key));
+    session.loan = openLoan(loans, token, { version: session.version, keys: own, counts: core.counts });
+  };
+
+  /** All that the successor has of one counter, with what it had been lent. */
+  const takeReturned = (session: Session, message: Extract<Message, { type: 'final' }>): void => {
+    const { key, id, bytes } = message;
+    if (session.phase !== 'returning' || id === undefined || !session.debt || !core.counts.keys().includes(key)) {
+      unexpected(session, message);
+      return;
+    }
+    session.loan?.returned(key);
+    core.counts.recover(key, Buffer.from(bytes, 'base64'));
+    session.debt.took({ id, key });
+  };
+
   const step = (session: Session, event: SessionEvent, why: { code: string; message: string }): void => {
     const { phase, commands } = advance(session.phase, event);
     session.phase = phase;
@@ -148,7 +196,7 @@ export function awaitSuccessors(core: Core): Predecessor {
         session.draining?.stop(event !== 'back');
         takeBack(session, why.message);
       },
-      'say-resumed': () => session.channel.send({ type: 'resumed' }),
+      'say-resumed': () => sayResumed(session),
       refuse: () => refuse(session, why),
     };
     for (const command of commands) act[command]();
@@ -161,8 +209,10 @@ export function awaitSuccessors(core: Core): Predecessor {
     }
     clearTimeout(session.timer);
     session.version = hello.version;
+    session.protocol = Math.min(PROTOCOL, hello.protocol);
     const wrong = objectionTo(hello, core, current && `version ${current.version} (${current.phase})`);
     session.names = [...new Set(hello.serving)];
+    if (hello.serving) session.loan = [...loans].findLast(({ version }) => version === hello.version);
     if (wrong) step(session, 'unexpected', summary(wrong));
     else step(session, hello.serving ? 'hello-serving' : 'hello', { code: '', message: '' });
   };
@@ -179,7 +229,10 @@ export function awaitSuccessors(core: Core): Predecessor {
       receiveConnection(core, session.channel, frame);
       return;
     }
-    for (const descriptor of descriptors) native.close(descriptor);
+    const counts = message.type === 'ready' && session.phase === 'offered' ? message.counts : undefined;
+    const token = counts && descriptors[0];
+    for (const descriptor of descriptors) if (descriptor !== token) native.close(descriptor);
+    if (counts && token !== undefined) lend(session, counts, token);
     switch (message.type) {
       case 'ping':
         break;
@@ -200,6 +253,9 @@ export function awaitSuccessors(core: Core): Predecessor {
       case 'back':
         step(session, 'back', { code: 'ERR_BATON_MESSAGE', message: `version ${session.version} gave back` });
         break;
+      case 'final':
+        takeReturned(session, message);
+        break;
       case 'drained':
         step(session, 'drained', { code: 'ERR_BATON_MESSAGE', message: 'drained is not expected now' });
         break;
@@ -212,9 +268,12 @@ export function awaitSuccessors(core: Core): Predecessor {
     const session: Session = {
       phase: 'greeting',
       version: '?',
+      protocol: PROTOCOL,
       names: [],
       draining: undefined,
       told: undefined,
+      loan: undefined,
+      debt: undefined,
       timer: undefined,
       channel: openChannel(socket, identity, {
         frame: (frame) => hear(session, frame),
@@ -253,6 +312,7 @@ export function awaitSuccessors(core: Core): Predecessor {
         session.draining?.stop(true);
         forget(session);
       }
+      for (const loan of [...loans]) loan.close();
     },
   };
 }

@@ -1,9 +1,11 @@
+import { Socket as DatagramSocket } from 'node:dgram';
 import { Server as HttpsServer } from 'node:https';
 import { isIP, Server, SocketAddress } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import * as fs from 'node:fs';
 import * as native from '../native/index.ts';
 import type { Environment } from './environment.ts';
+import type { MakeSocket } from './datagrams.ts';
 import { BatonError, codeOf } from './errors.ts';
 import type { Inheritance } from './inheritance.ts';
 import { isHttp2 } from './internals-http2.ts';
@@ -40,31 +42,35 @@ export interface Socket {
 /**
  * Checks the arguments of `serve`.
  *
- * @throws BatonError `ERR_BATON_KIND` (no http, http2 or net server), `ERR_BATON_LISTENING` (it listens already),
- *   `ERR_BATON_ARGUMENT`.
+ * @throws BatonError `ERR_BATON_KIND` (no http, http2 or net server, and no function), `ERR_BATON_LISTENING` (it listens
+ *   already), `ERR_BATON_ARGUMENT`.
  */
-export function checkServe(server: Server, options: ServeOptions): void {
+export function checkServe(server: Server | MakeSocket, options: ServeOptions): void {
+  checkOptions(options);
+  if (typeof server === 'function') {
+    const { port, path, backlog, release, adopt } = options;
+    if (port === undefined || path !== undefined || backlog !== undefined || release || adopt) {
+      throw new BatonError(
+        'ERR_BATON_ARGUMENT',
+        'a datagram socket needs a port, and has no path, backlog or connections',
+      );
+    }
+    return;
+  }
   const plain = server instanceof Server && !(server instanceof TlsServer);
   if (!(plain || server instanceof HttpsServer || (server instanceof TlsServer && isHttp2(server)))) {
-    throw new BatonError('ERR_BATON_KIND', 'serve takes servers of node:http, node:https, node:http2 and node:net');
+    throw new BatonError(
+      'ERR_BATON_KIND',
+      (server as unknown) instanceof DatagramSocket
+        ? "serve takes a function that makes the datagram socket: serve(() => createSocket('udp4'), { port })"
+        : 'serve takes servers of node:http, node:https, node:http2 and node:net, and functions that make a socket of node:dgram',
+    );
   }
   if (server.listening) {
     throw new BatonError('ERR_BATON_LISTENING', 'the server listens already: leave listen() to serve');
   }
   if ((options.port === undefined) === (options.path === undefined)) {
     throw new BatonError('ERR_BATON_ARGUMENT', 'serve needs either a port or a path');
-  }
-  for (const option of ['name', 'host', 'path'] as const) {
-    const value: unknown = options[option];
-    if (value !== undefined && (typeof value !== 'string' || value === '' || value.length > 255)) {
-      throw new BatonError('ERR_BATON_ARGUMENT', `${option} must be text of 1 to 255 characters, or left out`);
-    }
-  }
-  if (options.backlog !== undefined && !(Number.isInteger(options.backlog) && options.backlog >= 0)) {
-    throw new BatonError('ERR_BATON_ARGUMENT', `backlog is ${options.backlog}; it must be a number from 0`);
-  }
-  if (options.port !== undefined && !(Number.isInteger(options.port) && options.port >= 0 && options.port < 65536)) {
-    throw new BatonError('ERR_BATON_ARGUMENT', `port is ${options.port}; it must be a number from 0 to 65535`);
   }
   if (isHttp(server) && (options.release || options.adopt)) {
     throw new BatonError(
@@ -80,51 +86,76 @@ export function checkServe(server: Server, options: ServeOptions): void {
   }
 }
 
+function checkOptions(options: ServeOptions): void {
+  for (const option of ['name', 'host', 'path'] as const) {
+    const value: unknown = options[option];
+    if (value !== undefined && (typeof value !== 'string' || value === '' || value.length > 255)) {
+      throw new BatonError('ERR_BATON_ARGUMENT', `${option} must be text of 1 to 255 characters, or left out`);
+    }
+  }
+  if (options.backlog !== undefined && !(Number.isInteger(options.backlog) && options.backlog >= 0)) {
+    throw new BatonError('ERR_BATON_ARGUMENT', `backlog is ${options.backlog}; it must be a number from 0`);
+  }
+  if (options.port !== undefined && !(Number.isInteger(options.port) && options.port >= 0 && options.port < 65536)) {
+    throw new BatonError('ERR_BATON_ARGUMENT', `port is ${options.port}; it must be a number from 0 to 65535`);
+  }
+}
+
 /**
- * Finds the socket among what was inherited, by name and then by address, or binds it.
+ * Finds the socket among what was inherited, by name and then by address, or binds it; for datagrams where `udp` is
+ * given.
  *
  * @throws BatonError `ERR_BATON_ADDRESS_IN_USE`, `ERR_BATON_BIND`.
  */
 export async function findSocket(
   options: ServeOptions,
-  inheritance: Inheritance,
+  inheritance: Pick<Inheritance, 'sockets'>,
   environment: Pick<Environment, 'resolve'>,
+  udp?: { family: 4 | 6 },
 ): Promise<Socket> {
-  const host = options.path === undefined ? await hostOf(options, environment) : '';
+  const host = options.path === undefined ? await hostOf(options, environment, udp) : '';
   const wanted = options.path ?? `${host}:${options.port ?? 0}`;
-  const name = options.name ?? wanted;
+  const name = options.name ?? (udp ? `udp:${wanted}` : wanted);
+  const alike = ({ kind }: SocketDescription): boolean => (kind === 'udp') === (udp !== undefined);
   const fits = (address: string): boolean => (options.port === 0 ? address.startsWith(`${host}:`) : address === wanted);
   const heir =
     inheritance.sockets.get(name) ??
-    [...inheritance.sockets.values()].find(({ description }) => description.address === wanted);
-  if (heir && fits(heir.description.address)) {
+    [...inheritance.sockets.values()].find(({ description }) => description.address === wanted && alike(description));
+  if (heir && alike(heir.description) && fits(heir.description.address)) {
     inheritance.sockets.delete(heir.description.name);
     return { ...heir, inherited: true };
   }
-  const backlog = options.backlog ?? BACKLOG;
-  const descriptor = bind(options, host, backlog);
+  const backlog = udp ? 0 : (options.backlog ?? BACKLOG);
+  const descriptor = bind(options, host, udp ? undefined : backlog);
   return { description: { ...addressOf(descriptor, wanted), name, backlog }, descriptor, inherited: false };
 }
 
-async function hostOf({ host }: ServeOptions, environment: Pick<Environment, 'resolve'>): Promise<string> {
+async function hostOf(
+  { host }: ServeOptions,
+  environment: Pick<Environment, 'resolve'>,
+  udp: { family: 4 | 6 } | undefined,
+): Promise<string> {
   if (host !== undefined) {
     if (isIP(host) === 6) return new SocketAddress({ address: host, family: 'ipv6' }).address;
     if (isIP(host) === 4) return host;
-    return environment.resolve(host).catch((cause: unknown) => {
+    return environment.resolve(host, udp?.family).catch((cause: unknown) => {
       throw new BatonError('ERR_BATON_BIND', `${host} has no address: ${codeOf(cause) ?? 'unknown error'}`, {
         facts: { address: host, code: codeOf(cause) },
         cause,
       });
     });
   }
+  if (udp) return udp.family === 6 ? '::' : '0.0.0.0';
   return fs.existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0';
 }
 
-function bind(options: ServeOptions, host: string, backlog: number): number {
+/** Without a backlog it is a socket for datagrams. */
+function bind(options: ServeOptions, host: string, backlog: number | undefined): number {
   const where = options.path ?? `${host}:${options.port ?? 0}`;
   try {
-    if (options.path !== undefined) return bindPath(options.path, backlog);
     const { port = 0, reusePort = false, ipv6Only = false, transparent = false } = options;
+    if (backlog === undefined) return native.bindUdp({ host, port, reusePort, ipv6Only, transparent });
+    if (options.path !== undefined) return bindPath(options.path, backlog);
     return native.listenTcp({ host, port, backlog, reusePort, ipv6Only, transparent });
   } catch (cause) {
     if (codeOf(cause) === 'EADDRINUSE') {
@@ -160,8 +191,8 @@ function bindPath(path: string, backlog: number): number {
   }
 }
 
-function addressOf(descriptor: number, path: string): { kind: 'tcp' | 'unix'; address: string } {
-  const { family, address } = native.facts(descriptor);
+function addressOf(descriptor: number, path: string): Pick<SocketDescription, 'kind' | 'address'> {
+  const { family, type, address } = native.facts(descriptor);
   if (family === 'unix' || !address || !('port' in address)) return { kind: 'unix', address: path };
-  return { kind: 'tcp', address: `${address.host}:${address.port}` };
+  return { kind: type === 'datagram' ? 'udp' : 'tcp', address: `${address.host}:${address.port}` };
 }

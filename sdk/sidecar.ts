@@ -1,4 +1,6 @@
 import type { Server } from 'node:net';
+import type { Counter } from './counts.ts';
+import type { DatagramOptions, MakeSocket } from './datagrams.ts';
 import type { Role } from './negotiation.ts';
 import type { Progress } from './progress.ts';
 import type { ServeOptions } from './serve.ts';
@@ -40,17 +42,37 @@ export interface Sidecar {
     /** What was put here, or came from the predecessor. */
     get(key: string): Uint8Array | undefined;
   };
+  /** What is counted over all versions, neither lost nor doubled when one of two dies: see `docs/udp.md`. */
+  readonly counts: {
+    /**
+     * Lets a counter change hands. `take` is called when this process has stopped, and again when it is drained; `merge`
+     * before {@link Sidecar.ready} resolves, later for what a drain still counted, and when a successor ended: then with
+     * what it had been given. It must be called before `ready`, with the same keys in both versions. Throws
+     * `ERR_BATON_ARGUMENT`; what `take` throws, and `merge` after `ready`, is raised as an uncaught exception.
+     */
+    share(key: string, counter: Counter): void;
+    /**
+     * What was merged under this key has left this process, in a flush perhaps: if this process dies, its predecessor does
+     * not count it again. Call it together with the flush.
+     */
+    settle(key: string): void;
+  };
   /**
    * Binds the server's socket, or takes the predecessor's; the server accepts once {@link Sidecar.ready} is called.
    * Throws `ERR_BATON_KIND`, `ERR_BATON_LISTENING`, `ERR_BATON_ARGUMENT`, `ERR_BATON_ADDRESS_IN_USE`, `ERR_BATON_BIND`,
    * `ERR_BATON_NAME_IN_USE`, `ERR_BATON_CLOSED`.
    */
   serve(server: Server, options: ServeOptions): Promise<void>;
+  /** The same for the datagrams that the sockets made by this function are to read. */
+  serve(make: MakeSocket, options: DatagramOptions): Promise<void>;
   /**
    * The commit point: the predecessor stops accepting, this process starts. Resolves when all servers accept. Until it is
    * called, the predecessor goes on as if nothing happened.
    */
   ready(): Promise<void>;
-  /** Ends everything this process does as a sidecar: connections are cut, the predecessor (if any) takes back. */
+  /**
+   * Ends everything this process does as a sidecar: connections are cut, the predecessor (if any) takes back, also the
+   * counts that it gave and that are not settled.
+   */
   close(): Promise<void>;
 }

@@ -6,7 +6,8 @@ import { drain, type Drain } from './drain.ts';
 import { codeOf, messageOf } from './errors.ts';
 import type { Frame } from './frames.ts';
 import { ANSWER_MS } from './inheritance.ts';
-import { PROTOCOL } from './messages.ts';
+import { openLoan, type Debt, type Loan } from './loan.ts';
+import { PROTOCOL, type Message } from './messages.ts';
 import { receiveConnection } from './receiving.ts';
 
 /** A broken line is mended at this pace, in milliseconds. */
@@ -25,12 +26,12 @@ export interface Succession {
 
 /**
  * Keeps the line to the predecessor after the commit point: takes the connections that move, and mends the line when it
- * breaks, because the predecessor then accepts too. `names` are the sockets that were taken over.
+ * breaks, because the predecessor then accepts too. `names` are the sockets that were taken over, `debt` what was borrowed.
  */
 export function keepPredecessor(
   core: Core,
   first: Conversation,
-  { version, names, onGone }: { version: string; names: string[]; onGone: () => void },
+  { version, names, debt, onGone }: { version: string; names: string[]; debt: Debt | undefined; onGone: () => void },
 ): Succession {
   const { identity, progress, environment } = core;
   let channel = first.channel;
@@ -40,6 +41,8 @@ export function keepPredecessor(
   let over = false;
   let drained = false;
   let returning: { drain: Drain | undefined; resumed: () => void } | undefined;
+  const loans = new Set<Loan>();
+  let loan: Loan | undefined;
   let timer: NodeJS.Timeout | undefined;
 
   const gone = (): void => {
@@ -61,7 +64,8 @@ export function keepPredecessor(
       receiveConnection(core, channel, frame);
       return;
     }
-    for (const descriptor of descriptors) native.close(descriptor);
+    const token = message.type === 'resumed' && message.counts && returning && !loan ? descriptors[0] : undefined;
+    for (const descriptor of descriptors) if (descriptor !== token) native.close(descriptor);
     switch (message.type) {
       case 'ack':
       case 'nack':
@@ -72,7 +76,11 @@ export function keepPredecessor(
         progress({ type: 'drained', moved: message.moved, finished: message.finished, cut: message.cut });
         break;
       case 'resumed':
+        if (token !== undefined) lend(message.counts ?? [], token);
         returning?.resumed();
+        break;
+      case 'final':
+        merge(message);
         break;
       case 'stopped':
         break;
@@ -84,6 +92,21 @@ export function keepPredecessor(
     }
   };
 
+  /** What the predecessor counted while it drained, or before the line was mended. */
+  const merge = ({ type, key, id, bytes }: Extract<Message, { type: 'final' }>): void => {
+    if (!debt || id === undefined || !core.counts.keys().includes(key)) {
+      part('ERR_BATON_MESSAGE', `${type} of ${key} was not asked for`);
+      return;
+    }
+    core.counts.recover(key, Buffer.from(bytes, 'base64'));
+    debt.took({ id, key });
+  };
+
+  const lend = (keys: readonly string[], token: number): void => {
+    const own = core.counts.keys().filter((key) => keys.includes(key));
+    loan = openLoan(loans, token, { version, keys: own, counts: core.counts });
+  };
+
   const part = (code: string, message: string): void => {
     channel.send({ type: 'refuse', code, message });
     progress({ type: 'refused', code, message });
@@ -93,6 +116,7 @@ export function keepPredecessor(
 
   const ended = (): void => {
     connected = false;
+    loan?.watch();
     returning?.drain?.stop(true);
     returning?.resumed();
     if (!over) timer = setTimeout(() => void mend(), 0);
@@ -157,8 +181,8 @@ export function keepPredecessor(
           timeoutMs,
           moved: (moving) => countMoved(core, moving),
           done: (result) => {
-            channel.send({ type: 'drained', ...result });
-            resolve();
+            loan?.send(channel, loan.take());
+            channel.send({ type: 'drained', ...result }, [], () => resolve());
           },
         });
         returning = {
@@ -174,6 +198,7 @@ export function keepPredecessor(
       clearTimeout(timer);
       if (isConnected()) channel.close();
       connected = false;
+      loan?.close();
     },
   };
 }

@@ -1,5 +1,6 @@
+import { createCounts, type Counts } from './counts.ts';
+import type { Negotiated, Role } from './negotiation.ts';
 import { plainSidecar } from './plain.ts';
-import type { Role } from './negotiation.ts';
 import type { Sidecar } from './sidecar.ts';
 
 export { processEnvironment, type Environment } from './environment.ts';
@@ -8,7 +9,10 @@ export { processEnvironment, type Environment } from './environment.ts';
 export interface TestSidecar extends Sidecar {
   /** What your code kept for its successor so far. */
   kept(): ReadonlyMap<string, Uint8Array>;
-  /** The next version, as it would start after this one: a successor with the state that was kept. */
+  /**
+   * The next version, as it would start after this one: a successor with the state that was kept. When it is ready, it
+   * takes what was counted here.
+   */
   succeed(): TestSidecar;
 }
 
@@ -28,14 +32,15 @@ export function createTestSidecar({
   state = {},
 }: { role?: Exclude<Role, 'idle'>; version?: string; state?: Readonly<Record<string, Uint8Array>> } = {}): TestSidecar {
   const states = new Map(Object.entries(state).map(([key, bytes]) => [key, Buffer.from(bytes)]));
+  return double({ role, version }, states);
+}
+
+function double(identity: Negotiated, states: Map<string, Buffer>, predecessor?: Counts): TestSidecar {
+  const counts = createCounts();
+  const next = { role: 'successor', version: String(BigInt(identity.version) + 1n) } as const;
   return {
-    ...plainSidecar({ role, version }, states),
+    ...plainSidecar(identity, states, counts, predecessor),
     kept: () => states,
-    succeed: () =>
-      createTestSidecar({
-        role: 'successor',
-        version: String(BigInt(version) + 1n),
-        state: Object.fromEntries(states),
-      }),
+    succeed: () => double(next, new Map(states), counts),
   };
 }
