@@ -161,6 +161,8 @@ export function createDatagrams(
         }
       }
       bound = reading = true;
+      // Who sends is not known yet.
+      hear();
     },
     stop,
     drain: () => undefined,

@@ -182,7 +182,9 @@ export function keepPredecessor(
           moved: (moving) => countMoved(core, moving),
           done: (result) => {
             loan?.send(channel, loan.take());
-            channel.send({ type: 'drained', ...result }, [], () => resolve());
+            channel.send({ type: 'drained', ...result }, [], (error) => {
+              if (!error) resolve();
+            });
           },
         });
         returning = {
