@@ -47,12 +47,15 @@ export async function makeSocket(make: MakeSocket, { host }: ServeOptions): Prom
   const socket = check(make());
   // A bind that the function began is done in the next turn.
   await turn();
-  if (isBound(socket)) throw boundAlready();
   const [own, told] = [familyOf(socket), isIP(host ?? '')];
-  if (own && told > 0 && own !== told) {
-    throw new BatonError('ERR_BATON_ARGUMENT', `host is ${host}, and the socket was made for IPv${own}`);
-  }
-  return socket;
+  const wrong = isBound(socket)
+    ? boundAlready()
+    : own && told > 0 && own !== told
+      ? new BatonError('ERR_BATON_ARGUMENT', `host is ${host}, and the socket was made for IPv${own}`)
+      : undefined;
+  if (!wrong) return socket;
+  socket.close();
+  throw wrong;
 }
 
 function check(socket: unknown): DatagramSocket {

@@ -7,8 +7,8 @@ const samples: { [Type in Message['type']]: Extract<Message, { type: Type }> } =
   hello: { type: 'hello', protocol: 1, version: '200', nofile: 1024, openFds: 20, serving: ['http'] },
   offer: { type: 'offer', protocol: 1, version: '100', sockets: [socket as never], total: 1, states: 0 },
   state: { type: 'state', key: 'tickets', bytes: 'AAAA' },
-  ready: { type: 'ready', sockets: ['http'] },
-  final: { type: 'final', key: 'k', bytes: 'eA==' },
+  ready: { type: 'ready', sockets: ['http'], counts: ['hits'] },
+  final: { type: 'final', key: 'k', bytes: 'eA==', id: 1 },
   stopped: { type: 'stopped' },
   connection: {
     type: 'connection',
@@ -24,11 +24,19 @@ const samples: { [Type in Message['type']]: Extract<Message, { type: Type }> } =
   nack: { type: 'nack', id: 1, code: 'ERR_BATON_KIND' },
   drained: { type: 'drained', moved: 1, finished: 2, cut: 3 },
   back: { type: 'back' },
-  resumed: { type: 'resumed' },
+  resumed: { type: 'resumed', counts: ['hits'] },
   ping: { type: 'ping' },
   refuse: { type: 'refuse', code: 'ERR_BATON_BUSY', message: 'busy' },
 };
-const optional = new Set(['hello.serving', 'connection.state', 'connection.idleMs', 'nack.code']);
+const optional = new Set([
+  'ready.counts',
+  'final.id',
+  'resumed.counts',
+  'hello.serving',
+  'connection.state',
+  'connection.idleMs',
+  'nack.code',
+]);
 
 /** For each kind of field what it must not be; `undefined` stands for a missing one. */
 const malformed = (value: unknown): unknown[] =>
@@ -73,7 +81,8 @@ test('each field of an offered socket', (t) => {
       });
     }
   }
-  t.throws(() => parseMessage({ ...samples.offer, sockets: [{ ...socket, kind: 'udp' }] }), {
+  t.notThrows(() => parseMessage({ ...samples.offer, sockets: [{ ...socket, kind: 'udp' }] }));
+  t.throws(() => parseMessage({ ...samples.offer, sockets: [{ ...socket, kind: 'sctp' }] }), {
     code: 'ERR_BATON_MESSAGE',
   });
 });

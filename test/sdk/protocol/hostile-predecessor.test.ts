@@ -78,7 +78,7 @@ const endings: { title: string; act: Act; code: string }[] = [
   },
   {
     title: 'offers in a later protocol',
-    act: (peer, port, t) => peer.say(offer([socketOf(port)], { protocol: 2 }), [listener(t, port)]),
+    act: (peer, port, t) => peer.say(offer([socketOf(port)], { protocol: 3 }), [listener(t, port)]),
     code: 'ERR_BATON_PROTOCOL',
   },
   {
