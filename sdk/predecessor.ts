@@ -10,6 +10,7 @@ import { openDebt, openLoan, type Debt, type Loan } from './loan.ts';
 import { PROTOCOL, type Message } from './messages.ts';
 import { receiveConnection } from './receiving.ts';
 import { openReception } from './reception.ts';
+import type { Served } from './served.ts';
 import { ticketsOf } from './sessions.ts';
 import { accepts, advance, type Command, type Phase, type SessionEvent } from './session.ts';
 
@@ -78,10 +79,13 @@ export function awaitSuccessors(core: Core): Predecessor {
     if (current === session) current = undefined;
   };
 
+  /** A socket of a kind that the successor does not know stays here. */
+  const offered = ({ protocol }: Session): Served[] =>
+    [...servers.values()].filter(({ description }) => protocol > 1 || description.kind !== 'udp');
+
   const offer = (session: Session): void => {
     current = session;
-    // A socket of a kind that the successor does not know stays here.
-    const list = [...servers.values()].filter(({ description }) => session.protocol > 1 || description.kind !== 'udp');
+    const list = offered(session);
     session.told = statesOf(core);
     const states = [...session.told];
     for (let start = 0; start === 0 || start < list.length; start += MAX_DESCRIPTORS) {
@@ -240,7 +244,9 @@ export function awaitSuccessors(core: Core): Predecessor {
         greet(session, message);
         break;
       case 'ready':
-        session.names = [...new Set(message.sockets)];
+        session.names = offered(session)
+          .map(({ description }) => description.name)
+          .filter((name) => message.sockets.includes(name));
         step(session, 'ready', { code: 'ERR_BATON_MESSAGE', message: 'ready is not expected now' });
         break;
       case 'ack':

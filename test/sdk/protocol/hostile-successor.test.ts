@@ -190,7 +190,7 @@ test('a newer protocol is offered, for the newer one knows more', (t) =>
     const { directory } = await startServing(t, { keepers: 0, fresh: 0 });
     const peer = fakeSuccessor(t, directory, 100);
     peer.say(hello({ protocol: 99, surprise: true }));
-    t.is((await peer.next('offer')).protocol, 1);
+    t.is((await peer.next('offer')).protocol, 2);
   }));
 
 test('a second successor is refused while the first is busy, and welcome after', (t) =>
