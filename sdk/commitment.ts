@@ -1,8 +1,8 @@
 import * as native from '../native/index.ts';
 import type { Conversation } from './conversation.ts';
+import { borrow, type Debt } from './debt.ts';
 import { BatonError } from './errors.ts';
 import { ANSWER_MS, findPlace, lineBroke, STATE_MS, type Inheritance, type Place, type Seeker } from './inheritance.ts';
-import { openDebt, type Debt } from './loan.ts';
 import type { Message } from './messages.ts';
 
 /**
@@ -28,7 +28,7 @@ export async function commit(
     // Counts that had come from a predecessor which is dead now are kept: nobody else has them.
     if (place.kind === 'owner') return place;
     const { conversation } = place;
-    const debt = sayReady(seeker, conversation, names);
+    const debt = borrow(conversation.channel, { type: 'ready', sockets: names }, seeker);
     try {
       const wait = { timeoutMs: ANSWER_MS, signal: seeker.signal };
       const { message, descriptors } = await conversation.next(['stopped'], wait);
@@ -48,17 +48,6 @@ export async function commit(
       if (!lineBroke(error)) throw error;
     }
   }
-}
-
-function sayReady({ counts, debts }: Seeker, { channel }: Conversation, sockets: string[]): Debt | undefined {
-  const keys = counts.keys();
-  if (keys.length === 0) {
-    channel.send({ type: 'ready', sockets });
-    return undefined;
-  }
-  const { debt, token } = openDebt(debts);
-  channel.send({ type: 'ready', sockets, counts: keys }, [token], () => native.close(token));
-  return debt;
 }
 
 /** What the predecessor kept after its offer, until it stopped, and what it counted. What this process put itself is newer. */

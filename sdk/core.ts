@@ -1,7 +1,7 @@
 import type { Counts } from './counts.ts';
+import type { Debt } from './debt.ts';
 import type { Directory } from './directory.ts';
 import type { Environment } from './environment.ts';
-import type { Debt } from './loan.ts';
 import type { Moving } from './moving.ts';
 import type { Negotiated } from './negotiation.ts';
 import type { Progress } from './progress.ts';

@@ -10,7 +10,8 @@ import type { Counts } from './counts.ts';
  * written into the pair, where neither a broken line nor death takes it back.
  */
 
-const ID_BYTES = 4;
+/** The length of an id in the socket pair. */
+export const ID_BYTES = 4;
 
 /** One key's counts on their way. */
 export interface Parcel {
@@ -38,7 +39,7 @@ export interface Loan {
 }
 
 /**
- * Lends these keys' counts, among the other loans of this process while its borrower lives. The borrower sent `token`, which
+ * Lends those of these keys' counts that there are, among the other loans of this process while its borrower lives. The borrower sent `token`, which
  * is the loan's from now on; with one that is no such socket, nothing is ever lent.
  */
 export function openLoan(
@@ -89,7 +90,8 @@ export function openLoan(
       watcher?.close();
       watcher = undefined;
       const parcels: Parcel[] = [];
-      for (const key of open ? keys : []) {
+      for (const key of open ? counts.keys() : []) {
+        if (!keys.includes(key)) continue;
         const bytes = counts.take(key);
         if (bytes) parcels.push({ id: next++, key, bytes });
       }
@@ -116,53 +118,4 @@ export function openLoan(
   };
   loans.add(loan);
   return loan;
-}
-
-/** What a process has borrowed; see {@link openDebt}. */
-export interface Debt {
-  /** These counts were merged here. */
-  took(parcel: Pick<Parcel, 'id' | 'key'>): void;
-  /** What was merged under a key until now never goes back to the lender. */
-  settle(key: string): void;
-  /** Gives everything back that is not settled. The death of the process does the same. */
-  close(): void;
-}
-
-/** A debt, among the others of this process while its lender lives, and the token for the lender; it is the caller's. */
-export function openDebt(debts: Set<Debt>): { debt: Debt; token: number } {
-  const [mine, token] = native.socketPair();
-  const unsettled = new Map<number, string>();
-  let open = true;
-
-  const close = (): void => {
-    if (!open) return;
-    open = false;
-    debts.delete(debt);
-    watcher.close();
-    native.close(mine);
-  };
-  // The lender says nothing here: it is readable when that one is dead.
-  const watcher = native.watch(mine, { readable: true }, close);
-
-  const tell = (id: number): boolean => {
-    const bytes = Buffer.alloc(ID_BYTES);
-    bytes.writeUInt32BE(id);
-    try {
-      return native.send(mine, bytes) !== undefined;
-    } catch {
-      // The lender is dead, and can count nothing again.
-      return true;
-    }
-  };
-
-  const debt: Debt = {
-    took: ({ id, key }) => void unsettled.set(id, key),
-    settle(key) {
-      if (!open) return;
-      for (const [id, own] of [...unsettled]) if (own === key && tell(id)) unsettled.delete(id);
-    },
-    close,
-  };
-  debts.add(debt);
-  return { debt, token };
 }

@@ -2,16 +2,16 @@ import * as native from '../native/index.ts';
 import { objectionTo } from './admission.ts';
 import { openChannel, type Channel } from './channel.ts';
 import { countMoved, startServers, type Core } from './core.ts';
+import { borrow, receiveCounts, type Debt } from './debt.ts';
 import { drain, type Drain } from './drain.ts';
 import { isBatonError, summary } from './errors.ts';
-import { MAX_DESCRIPTORS, type Frame } from './frames.ts';
+import type { Frame } from './frames.ts';
 import { ANSWER_MS, checkUser } from './inheritance.ts';
-import { openDebt, openLoan, type Debt, type Loan } from './loan.ts';
+import { openLoan, type Loan } from './loan.ts';
 import { PROTOCOL, type Message } from './messages.ts';
+import { offeredTo, sendOffer } from './offer.ts';
 import { receiveConnection } from './receiving.ts';
 import { openReception } from './reception.ts';
-import type { Served } from './served.ts';
-import { ticketsOf } from './sessions.ts';
 import { accepts, advance, type Command, type Phase, type SessionEvent } from './session.ts';
 
 /** A successor may take this long, in milliseconds, from the offer until it is ready. */
@@ -48,16 +48,6 @@ interface Session {
   timer: NodeJS.Timeout | undefined;
 }
 
-/** What a successor is told before it is ready. */
-function statesOf({ states, servers }: Core): Map<string, Buffer> {
-  const all = new Map(states);
-  for (const [name, server] of servers) {
-    const tickets = server.tickets();
-    if (tickets) all.set(ticketsOf(name), tickets);
-  }
-  return all;
-}
-
 /** Listens at `<version>.sock` and hands over to whoever comes and is fit; refuses the rest with a code. */
 export function awaitSuccessors(core: Core): Predecessor {
   const { identity, keeper, progress, servers } = core;
@@ -79,37 +69,17 @@ export function awaitSuccessors(core: Core): Predecessor {
     if (current === session) current = undefined;
   };
 
-  /** A socket of a kind that the successor does not know stays here. */
-  const offered = ({ protocol }: Session): Served[] =>
-    [...servers.values()].filter(({ description }) => protocol > 1 || description.kind !== 'udp');
-
   const offer = (session: Session): void => {
     current = session;
-    const list = offered(session);
-    session.told = statesOf(core);
-    const states = [...session.told];
-    for (let start = 0; start === 0 || start < list.length; start += MAX_DESCRIPTORS) {
-      const part = list.slice(start, start + MAX_DESCRIPTORS);
-      session.channel.send(
-        {
-          type: 'offer',
-          protocol: session.protocol,
-          version: identity.version,
-          sockets: part.map(({ description }) => description),
-          total: list.length,
-          states: states.length,
-        },
-        part.map(({ descriptor }) => descriptor),
-      );
-    }
-    for (const [key, bytes] of states) session.channel.send({ type: 'state', key, bytes: bytes.toString('base64') });
+    const { sockets, told } = sendOffer(session.channel, session.protocol, core);
+    session.told = told;
     session.timer = setTimeout(() => {
       step(session, 'unexpected', {
         code: 'ERR_BATON_TIMEOUT',
         message: `version ${session.version} was not ready ${READY_MS} ms after the offer`,
       });
     }, READY_MS);
-    progress({ type: 'offered', version: session.version, sockets: list.map(({ description }) => description.name) });
+    progress({ type: 'offered', version: session.version, sockets });
   };
 
   const handOver = (session: Session): void => {
@@ -161,35 +131,6 @@ export function awaitSuccessors(core: Core): Predecessor {
     );
   };
 
-  const sayResumed = (session: Session): void => {
-    const counts = core.counts.keys();
-    if (counts.length === 0) {
-      session.channel.send({ type: 'resumed' });
-      return;
-    }
-    const { debt, token } = openDebt(core.debts);
-    session.debt = debt;
-    session.channel.send({ type: 'resumed', counts }, [token], () => native.close(token));
-  };
-
-  /** Lends the successor what it asks for; its token is the loan's. */
-  const lend = (session: Session, keys: readonly string[], token: number): void => {
-    const own = core.counts.keys().filter((key) => keys.includes(key));
-    session.loan = openLoan(loans, token, { version: session.version, keys: own, counts: core.counts });
-  };
-
-  /** All that the successor has of one counter, with what it had been lent. */
-  const takeReturned = (session: Session, message: Extract<Message, { type: 'final' }>): void => {
-    const { key, id, bytes } = message;
-    if (session.phase !== 'returning' || id === undefined || !session.debt || !core.counts.keys().includes(key)) {
-      unexpected(session, message);
-      return;
-    }
-    session.loan?.returned(key);
-    core.counts.recover(key, Buffer.from(bytes, 'base64'));
-    session.debt.took({ id, key });
-  };
-
   const step = (session: Session, event: SessionEvent, why: { code: string; message: string }): void => {
     const { phase, commands } = advance(session.phase, event);
     session.phase = phase;
@@ -200,7 +141,9 @@ export function awaitSuccessors(core: Core): Predecessor {
         session.draining?.stop(event !== 'back');
         takeBack(session, why.message);
       },
-      'say-resumed': () => sayResumed(session),
+      'say-resumed'() {
+        session.debt = borrow(session.channel, { type: 'resumed' }, core);
+      },
       refuse: () => refuse(session, why),
     };
     for (const command of commands) act[command]();
@@ -236,7 +179,9 @@ export function awaitSuccessors(core: Core): Predecessor {
     const counts = message.type === 'ready' && session.phase === 'offered' ? message.counts : undefined;
     const token = counts && descriptors[0];
     for (const descriptor of descriptors) if (descriptor !== token) native.close(descriptor);
-    if (counts && token !== undefined) lend(session, counts, token);
+    if (counts && token !== undefined) {
+      session.loan = openLoan(loans, token, { version: session.version, keys: counts, counts: core.counts });
+    }
     switch (message.type) {
       case 'ping':
         break;
@@ -244,7 +189,7 @@ export function awaitSuccessors(core: Core): Predecessor {
         greet(session, message);
         break;
       case 'ready':
-        session.names = offered(session)
+        session.names = offeredTo(session.protocol, core)
           .map(({ description }) => description.name)
           .filter((name) => message.sockets.includes(name));
         step(session, 'ready', { code: 'ERR_BATON_MESSAGE', message: 'ready is not expected now' });
@@ -260,7 +205,9 @@ export function awaitSuccessors(core: Core): Predecessor {
         step(session, 'back', { code: 'ERR_BATON_MESSAGE', message: `version ${session.version} gave back` });
         break;
       case 'final':
-        takeReturned(session, message);
+        if (session.phase !== 'returning' || !receiveCounts(core.counts, message, session.debt))
+          unexpected(session, message);
+        else session.loan?.returned(message.key);
         break;
       case 'drained':
         step(session, 'drained', { code: 'ERR_BATON_MESSAGE', message: 'drained is not expected now' });

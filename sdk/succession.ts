@@ -2,12 +2,13 @@ import * as native from '../native/index.ts';
 import { converse, type Conversation } from './conversation.ts';
 import { countMoved, startServers, type Core } from './core.ts';
 import { connectTo, removeLeftovers } from './directory.ts';
+import { receiveCounts, type Debt } from './debt.ts';
 import { drain, type Drain } from './drain.ts';
 import { codeOf, messageOf } from './errors.ts';
 import type { Frame } from './frames.ts';
 import { ANSWER_MS } from './inheritance.ts';
-import { openLoan, type Debt, type Loan } from './loan.ts';
-import { PROTOCOL, type Message } from './messages.ts';
+import { openLoan, type Loan } from './loan.ts';
+import { PROTOCOL } from './messages.ts';
 import { receiveConnection } from './receiving.ts';
 
 /** A broken line is mended at this pace, in milliseconds. */
@@ -76,11 +77,14 @@ export function keepPredecessor(
         progress({ type: 'drained', moved: message.moved, finished: message.finished, cut: message.cut });
         break;
       case 'resumed':
-        if (token !== undefined) lend(message.counts ?? [], token);
+        if (token !== undefined) {
+          loan = openLoan(loans, token, { version, keys: message.counts ?? [], counts: core.counts });
+        }
         returning?.resumed();
         break;
       case 'final':
-        merge(message);
+        // What the predecessor counted while it drained, or before the line was mended.
+        if (!receiveCounts(core.counts, message, debt)) part('ERR_BATON_MESSAGE', `${message.key} was not asked for`);
         break;
       case 'stopped':
         break;
@@ -90,21 +94,6 @@ export function keepPredecessor(
       default:
         part('ERR_BATON_MESSAGE', `${message.type} is not expected from a predecessor that has handed over`);
     }
-  };
-
-  /** What the predecessor counted while it drained, or before the line was mended. */
-  const merge = ({ type, key, id, bytes }: Extract<Message, { type: 'final' }>): void => {
-    if (!debt || id === undefined || !core.counts.keys().includes(key)) {
-      part('ERR_BATON_MESSAGE', `${type} of ${key} was not asked for`);
-      return;
-    }
-    core.counts.recover(key, Buffer.from(bytes, 'base64'));
-    debt.took({ id, key });
-  };
-
-  const lend = (keys: readonly string[], token: number): void => {
-    const own = core.counts.keys().filter((key) => keys.includes(key));
-    loan = openLoan(loans, token, { version, keys: own, counts: core.counts });
   };
 
   const part = (code: string, message: string): void => {

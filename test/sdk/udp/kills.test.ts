@@ -180,6 +180,21 @@ for (const fault of ['sent ready', 'received stopped', 'received final', 'receiv
   }
 }
 
+for (const fault of ['received ready', 'sent stopped', 'sent final', 'sent drained', 'sent ping']) {
+  test(`predecessor frozen at "${fault}"`, (t) =>
+    slot(async () => {
+      const { load, predecessor, start } = await startServing(t, { fault: `${fault}:SIGSTOP` });
+      const successor = start();
+      await untilStopped(predecessor);
+      await delay(4000);
+      predecessor.kill('SIGCONT');
+      await untilPhase(successor, 'serving');
+      await untilPhase(predecessor, 'drained');
+      await load.goesOn(50, 200);
+      t.deepEqual(await credit(t, load), load.answered());
+    }));
+}
+
 test('a successor killed at any moment loses no more than the datagram that it was at', (t) =>
   slot(async () => {
     const { load, start } = await startServing(t);
