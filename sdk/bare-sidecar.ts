@@ -4,7 +4,6 @@ import { Server as NetServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as native from '../native/index.ts';
 import { giveListener, MIGRATE_PATH, MIGRATE_SOCKET, takeListener } from './bare.ts';
-import type { MakeSocket } from './datagrams.ts';
 import { openDirectory } from './directory.ts';
 import type { Environment } from './environment.ts';
 import { BatonError, messageOf, summary } from './errors.ts';
@@ -28,7 +27,7 @@ const LOOK_MS = 50;
  *   `ERR_BATON_ARGUMENT`, `ERR_BATON_ADDRESS_IN_USE`, `ERR_BATON_BIND`
  */
 export async function bareSidecar(
-  server: Server | MakeSocket,
+  server: Server,
   options: ServeOptions,
   sidecarOptions: SidecarOptions,
   environment: Environment,

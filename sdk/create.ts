@@ -257,10 +257,11 @@ export async function serve(
   environment: Environment = processEnvironment(),
 ): Promise<Sidecar> {
   checkServe(server, options);
-  if (sidecarOptions.protocol === 'bare') return bareSidecar(server, options, sidecarOptions, environment);
+  // Whoever gets it tells a server and a function apart.
+  const either = server as Server;
+  if (sidecarOptions.protocol === 'bare') return bareSidecar(either, options, sidecarOptions, environment);
   const sidecar = await createSidecar(sidecarOptions, environment);
-  // Both kinds are told apart by whoever gets them.
-  await sidecar.serve(server as Server, options);
+  await sidecar.serve(either, options);
   await sidecar.ready();
   return sidecar;
 }

@@ -15,6 +15,7 @@ const CORE = [
   'test/sdk/http/{moving,fallback,held,listeners,tls}.test.ts',
   'test/sdk/http2/*.test.ts',
   'test/sdk/net/*.test.ts',
+  'test/sdk/udp/{serve,upgrades}.test.ts',
   'test/sdk/protocol/{kill-successor,kill-predecessor,give-back,handovers,ownership,roles}.test.ts',
   'test/native/*.test.ts',
 ];

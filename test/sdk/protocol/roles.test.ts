@@ -147,7 +147,7 @@ test('the predecessor is restarted during the upgrade: it is stale, waits, and s
     const stale = start({ version: 100, alternative: 200 });
     await untilPhase(stale, 'waiting');
     for (let count = 0; count < 20; count++) t.deepEqual(await askOnce(port), { version: '200' });
-    t.is(stale.state()?.phase, 'waiting');
+    await untilPhase(stale, 'waiting');
     successor.kill('SIGKILL');
     await untilPhase(stale, 'serving');
     t.deepEqual(await askOnce(port), { version: '100' });
