@@ -101,7 +101,7 @@ test('close is a fence: what was acknowledged before counts, nothing after', asy
   await until('the end', () => other.endings.length === 1);
 });
 
-test('answers count also behind a frame that made this side close', async (t) => {
+test('answers, and what was given away, count also behind a frame that made this side close', async (t) => {
   const [socket, peer] = native.socketPair();
   t.teardown(() => native.close(peer));
   const side = openSide(t, socket, ({ message }, own) => {
@@ -115,10 +115,11 @@ test('answers count also behind a frame that made this side close', async (t) =>
       encodeFrame({ type: 'ack', id: 2 }),
       encodeFrame({ type: 'state', key: '', bytes: '' }),
       encodeFrame({ type: 'nack', id: 3 }),
+      encodeFrame({ type: 'final', key: '', bytes: '', id: 1 }),
     ]),
   );
-  await untilHeard(side, 4);
-  t.deepEqual(side.heard(), ['ack', 'back', 'ack', 'nack']);
+  await untilHeard(side, 5);
+  t.deepEqual(side.heard(), ['ack', 'back', 'ack', 'nack', 'final']);
 });
 
 test('answers before garbage in one read count, and the peer is told what it did', async (t) => {
