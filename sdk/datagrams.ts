@@ -149,6 +149,7 @@ export function createDatagrams(
   socket = own(first);
   return {
     description,
+    adopts: false,
     descriptor,
     tickets: () => undefined,
     async start() {
