@@ -4,6 +4,7 @@ import type { Core } from './core.ts';
 import { codeOf } from './errors.ts';
 import type { Frame } from './frames.ts';
 import { fromFrame } from './moving.ts';
+import type { Served } from './served.ts';
 
 /**
  * Makes a connection that the peer sent this process's. The order keeps two processes from reading one stream: the
@@ -15,7 +16,7 @@ export function receiveConnection(core: Core, channel: Channel, { message, descr
   const [descriptor, ...surplus] = descriptors;
   for (const other of surplus) native.close(other);
   const server = core.servers.get(message.name);
-  const code = refusalOf(server, descriptor);
+  const code = refusalOf(server, descriptor, message.upgraded);
   if (code !== undefined || descriptor === undefined || !server) {
     if (descriptor !== undefined) native.close(descriptor);
     channel.send({ type: 'nack', id: message.id, ...(code !== undefined && { code }) });
@@ -32,8 +33,13 @@ export function receiveConnection(core: Core, channel: Channel, { message, descr
   });
 }
 
-function refusalOf(server: unknown, descriptor: number | undefined): string | undefined {
+function refusalOf(
+  server: Served | undefined,
+  descriptor: number | undefined,
+  upgraded: boolean | undefined,
+): string | undefined {
   if (!server) return 'ERR_BATON_UNKNOWN_SOCKET';
+  if (upgraded && !server.adoptsUpgraded) return 'ERR_BATON_KIND';
   if (descriptor === undefined) return 'ERR_BATON_MESSAGE';
   try {
     const { type, listening } = native.facts(descriptor);

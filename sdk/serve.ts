@@ -3,11 +3,12 @@ import { isIP, Server, SocketAddress } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import * as fs from 'node:fs';
 import * as native from '../native/index.ts';
+import type { Consent } from './consent.ts';
 import type { Environment } from './environment.ts';
 import { BatonError, codeOf } from './errors.ts';
 import type { Inheritance } from './inheritance.ts';
 import type { SocketDescription } from './messages.ts';
-import { isHttp, type Consent } from './served.ts';
+import { isHttp } from './served.ts';
 
 /** Node's own default; the kernel caps it at `net.core.somaxconn` (listen(2)). */
 const BACKLOG = 511;
@@ -65,11 +66,19 @@ export function checkServe(server: Server, options: ServeOptions): void {
   if (options.port !== undefined && !(Number.isInteger(options.port) && options.port >= 0 && options.port < 65536)) {
     throw new BatonError('ERR_BATON_ARGUMENT', `port is ${options.port}; it must be a number from 0 to 65535`);
   }
-  if (isHttp(server) && (options.release || options.adopt)) {
+  checkConsent(server, options);
+}
+
+function checkConsent(server: Server, { release, adopt }: Consent): void {
+  if (server instanceof HttpsServer && (release ?? adopt)) {
     throw new BatonError(
       'ERR_BATON_ARGUMENT',
-      'release and adopt are for net servers; http connections move by themselves',
+      'release and adopt are given for an https server, but TLS connections cannot move: leave both out. dismiss alone ' +
+        'is called for each upgraded connection that is to end',
     );
+  }
+  if (isHttp(server) && release && !adopt) {
+    throw new BatonError('ERR_BATON_ARGUMENT', 'release needs adopt beside it: a connection may come back');
   }
 }
 
