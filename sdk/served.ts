@@ -260,7 +260,7 @@ export function createServed(
     drain(listener) {
       draining = listener;
       leaving = new AbortController();
-      fresh = [...sockets].filter((socket) => socket.bytesRead === 0);
+      fresh = [...sockets].filter((socket) => socket.bytesRead === 0 && !upgraded?.has(socket));
       if (http) subscribe('http.server.response.finish', finished);
       if (!moves) farewell?.tellAll();
       for (const socket of covered()) letGo(socket, listener.leftMs());

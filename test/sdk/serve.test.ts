@@ -5,6 +5,7 @@ import { createServer as createHttp } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
+import { createServer as createHttps } from 'node:https';
 import { createServer as createTls } from 'node:tls';
 import test from 'ava';
 import type { ServeOptions } from '../../sdk/index.ts';
@@ -47,8 +48,8 @@ test.serial('arguments that cannot be served are refused before anything is boun
     ['no number', createServer(), { port: NaN }, 'ERR_BATON_ARGUMENT'],
     ['a port as text', createServer(), { port: '80' as unknown as number }, 'ERR_BATON_ARGUMENT'],
     ['a negative backlog', createServer(), { port: 0, backlog: -1 }, 'ERR_BATON_ARGUMENT'],
-    ['release for HTTP', createHttp(), { port: 0, release: () => undefined }, 'ERR_BATON_ARGUMENT'],
-    ['adopt for HTTP', createHttp(), { port: 0, adopt: () => undefined }, 'ERR_BATON_ARGUMENT'],
+    ['release without adopt for HTTP', createHttp(), { port: 0, release: () => undefined }, 'ERR_BATON_ARGUMENT'],
+    ['adopt for HTTPS', createHttps(), { port: 0, adopt: () => undefined }, 'ERR_BATON_ARGUMENT'],
   ];
   for (const [what, server, options, code] of wrong) {
     const error = await t.throwsAsync(sidecar.serve(server as Server, options), { code }, what);
