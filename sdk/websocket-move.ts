@@ -4,7 +4,10 @@ import { cut, endsMessage, isBetween, isSent, OPEN, type Cut, type Inside } from
 
 /** What no event tells (bytes are sent, a frame is whole) is looked for this often, in milliseconds. */
 const POLL_MS = 10;
-/** A client is not read for so long, in milliseconds: one that reads nothing before it is read would never go on. */
+/**
+ * A client whose answers are unsent is not read for so long, in milliseconds, and then read again for as long: one that
+ * reads nothing before all that it wrote is read would never go on.
+ */
 const HOLD_MS = 200;
 /** The events in which a client may stand between two messages. */
 const FRAMES = ['message', 'ping', 'pong'] as const;
@@ -21,12 +24,13 @@ export interface Mover {
 }
 
 /**
- * Gives a connection as soon as it stands between two messages in both directions, and nothing is unsent. Returns how to
- * stop trying; the client then goes on here.
+ * Gives a connection: stops to read it between two messages, waits until all answers are made and sent, and lets go. Where
+ * that takes too long it is tried again. Returns how to stop trying; the client then goes on here.
  */
 export function moveWhenQuiet(inside: Inside, { settle, give, failed, signal }: Mover): () => void {
   const { client, socket } = inside;
   let over = false;
+  let notBefore = 0;
   let held: Cut | undefined;
 
   const wanted = (): boolean => !over && client.readyState === OPEN && !signal.aborted;
@@ -48,7 +52,7 @@ export function moveWhenQuiet(inside: Inside, { settle, give, failed, signal }: 
   const attempt = async (between: boolean): Promise<void> => {
     if (over || held) return;
     if (!wanted()) stop();
-    if (!between || !ready()) return;
+    if (!between || !wanted() || !socket.readable || performance.now() < notBefore) return;
     held = cut(inside);
     try {
       await settle();
@@ -67,6 +71,7 @@ export function moveWhenQuiet(inside: Inside, { settle, give, failed, signal }: 
     }
     if (socket.destroyed) stop();
     else letGo();
+    notBefore = performance.now() + HOLD_MS;
   };
   const atFrame = (): void => void attempt(endsMessage(inside));
   const poll = setInterval(() => void attempt(isBetween(inside)), POLL_MS);

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { WebSocket, WebSocketServer } from 'ws';
 import { webSockets } from '../../../sdk/index.ts';
-import { temporaryDirectory, until, untilPhase } from '../../helpers/processes.ts';
+import { startSidecar, temporaryDirectory, until, untilPhase } from '../../helpers/processes.ts';
 import { frameOf, openRaw, type RawWebSocket } from '../../helpers/websocket.ts';
 import { copiesOf } from '../copies.ts';
 import { startLine, type Line } from '../upgrades.ts';
@@ -111,7 +111,7 @@ test.serial('a drain that is given up tells nobody to leave', async (t) => {
   const told = clients.filter((client) => client.closed() !== undefined).length;
   await delay(drainTimeoutMs / 2 + 200);
   t.is(clients.filter((client) => client.closed() !== undefined).length, told);
-  for (const client of clients.filter(({ closed }) => closed() === undefined)) {
+  for (const client of clients.filter((one) => one.closed() === undefined)) {
     client.send('n:1:0:');
     await until('an answer', () => client.messages.length === 1);
     t.is(client.messages[0], 'a:1:100:');
@@ -137,9 +137,12 @@ for (const [fail, said] of [
 test.serial('a state that cannot be restored ends the successor, and the predecessor serves on', async (t) => {
   const line = await start(t);
   const clients = await connectMany(line.port, 3);
-  const old = await line.upgrade({ FAIL: 'restore' });
-  t.is((await line.current().exited).code, 1);
-  t.regex(line.current().output(), /restore failed/);
+  const old = line.current();
+  const { directory, port } = line;
+  const env = { FAIL: 'restore' };
+  const failing = startSidecar(t, { script, directory, port, version: 101, alternative: 100, env });
+  t.is((await failing.exited).code, 1);
+  t.regex(failing.output(), /restore failed/);
   await untilPhase(old, 'serving');
   const fresh = await openRaw(line.port);
   fresh.send('n:1:0:');

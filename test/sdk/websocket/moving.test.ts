@@ -73,12 +73,13 @@ for (const options of ['{}', '{"allowSynchronousEvents":false}', '{"clientTracki
     const line = await start(t, { WS_OPTIONS: options });
     const client = await openRaw(line.port);
     let going = true;
+    const isGoing = (): boolean => going;
     const size = 1 << 16;
     const padding = 'x'.repeat(size);
     let sent = 0;
     // The kernel's buffers are always full: the server never reads the end of a message without the next one's beginning.
     const sending = (async () => {
-      while (going) {
+      while (isGoing()) {
         sent += 1;
         const drained = client.socket.write(frameOf('text', `n:${sent}:0:${padding}`));
         await new Promise((resolve) => (drained ? setImmediate(resolve) : client.socket.once('drain', resolve)));
