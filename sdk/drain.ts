@@ -34,6 +34,7 @@ export function drain(
   { timeoutMs, moved, done }: { timeoutMs: number; moved: (moving: Moving) => void; done: (result: Drained) => void },
 ): Drain {
   const pending = new Map<number, Moving>();
+  const deadline = performance.now() + timeoutMs;
   const result: Drained = { moved: 0, finished: 0, cut: 0 };
   const serverOf = (moving: Moving): Served | undefined =>
     servers.find(({ description }) => description.name === moving.name);
@@ -68,7 +69,8 @@ export function drain(
   const left = (): void => {
     result.finished += 1;
   };
-  for (const server of servers) server.drain({ changed: pump, left });
+  const leftMs = (): number => Math.max(0, deadline - performance.now());
+  for (const server of servers) server.drain({ changed: pump, left, leftMs });
 
   setImmediate(pump);
   return {

@@ -41,6 +41,8 @@ export interface ConnectionFrame {
   head: string;
   /** What the application wants its successor to know. */
   state?: string;
+  /** Of an http server, and it speaks another protocol by now. */
+  upgraded?: boolean;
   /** Milliseconds that the connection may stay idle; absent = for ever. */
   idleMs?: number;
 }
@@ -48,6 +50,7 @@ export interface ConnectionFrame {
 type Check = (value: unknown) => boolean;
 const text: Check = (value) => typeof value === 'string';
 const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const flag: Check = (value) => typeof value === 'boolean';
 const version: Check = (value) => typeof value === 'string' && /^[1-9]\d{0,31}$/.test(value);
 const optional =
   (check: Check): Check =>
@@ -84,6 +87,7 @@ const FIELDS: Record<Message['type'], Record<string, Check>> = {
     remote: text,
     head: text,
     state: optional(text),
+    upgraded: optional(flag),
     idleMs: optional(count),
   },
   ack: { id: count },

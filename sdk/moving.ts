@@ -9,6 +9,8 @@ export interface Moving {
   remote: string;
   head: Buffer;
   state?: Buffer;
+  /** Of an http server, and it speaks another protocol by now. */
+  upgraded?: boolean;
   /** Milliseconds that it may stay idle from now; absent = for ever. */
   idleMs?: number;
   /** It was offered and refused: it ends here. */
@@ -22,6 +24,7 @@ export const toFrame = (id: number, moving: Moving): ConnectionFrame => ({
   remote: moving.remote,
   head: moving.head.toString('base64'),
   ...(moving.state && { state: moving.state.toString('base64') }),
+  ...(moving.upgraded && { upgraded: true }),
   ...(moving.idleMs !== undefined && { idleMs: Math.max(0, Math.round(moving.idleMs)) }),
 });
 
@@ -32,5 +35,6 @@ export const fromFrame = (frame: ConnectionFrame, descriptor: number): Moving =>
   remote: frame.remote,
   head: Buffer.from(frame.head, 'base64'),
   ...(frame.state !== undefined && { state: Buffer.from(frame.state, 'base64') }),
+  ...(frame.upgraded && { upgraded: true }),
   ...(frame.idleMs !== undefined && { idleMs: frame.idleMs }),
 });

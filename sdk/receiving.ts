@@ -16,7 +16,7 @@ export function receiveConnection(core: Core, channel: Channel, { message, descr
   const [descriptor, ...surplus] = descriptors;
   for (const other of surplus) native.close(other);
   const server = core.servers.get(message.name);
-  const code = refusalOf(server, descriptor);
+  const code = refusalOf(server, descriptor, message.upgraded);
   if (code !== undefined || descriptor === undefined || !server) {
     if (descriptor !== undefined) native.close(descriptor);
     channel.send({ type: 'nack', id: message.id, ...(code !== undefined && { code }) });
@@ -33,10 +33,15 @@ export function receiveConnection(core: Core, channel: Channel, { message, descr
   });
 }
 
-function refusalOf(server: Served | undefined, descriptor: number | undefined): string | undefined {
+function refusalOf(
+  server: Served | undefined,
+  descriptor: number | undefined,
+  upgraded: boolean | undefined,
+): string | undefined {
   if (!server) return 'ERR_BATON_UNKNOWN_SOCKET';
   // Another version of the sidecar served it without TLS, or without HTTP/2.
   if (!server.adopts) return 'ERR_BATON_KIND';
+  if (upgraded && !server.adoptsUpgraded) return 'ERR_BATON_KIND';
   if (descriptor === undefined) return 'ERR_BATON_MESSAGE';
   try {
     const { type, listening } = native.facts(descriptor);

@@ -4,13 +4,14 @@ import { isIP, Server, SocketAddress } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import * as fs from 'node:fs';
 import * as native from '../native/index.ts';
+import type { Consent } from './consent.ts';
 import type { Environment } from './environment.ts';
 import type { MakeSocket } from './datagrams.ts';
 import { BatonError, codeOf } from './errors.ts';
 import type { Inheritance } from './inheritance.ts';
 import { isHttp2 } from './internals-http2.ts';
 import type { SocketDescription } from './messages.ts';
-import { isHttp, type Consent } from './served.ts';
+import { isHttp } from './served.ts';
 
 /** Node's own default; the kernel caps it at `net.core.somaxconn` (listen(2)). */
 export const BACKLOG = 511;
@@ -48,8 +49,9 @@ export interface Socket {
 export function checkServe(server: Server | MakeSocket, options: ServeOptions): void {
   checkOptions(options);
   if (typeof server === 'function') {
-    const { port, path, backlog, release, adopt } = options;
-    if (port === undefined || path !== undefined || backlog !== undefined || release || adopt) {
+    const { port, path, backlog, release, adopt, dismiss } = options;
+    const consent = release ?? adopt ?? dismiss;
+    if (port === undefined || path !== undefined || backlog !== undefined || consent) {
       throw new BatonError(
         'ERR_BATON_ARGUMENT',
         'a datagram socket needs a port, and has no path, backlog or connections',
@@ -72,18 +74,7 @@ export function checkServe(server: Server | MakeSocket, options: ServeOptions): 
   if ((options.port === undefined) === (options.path === undefined)) {
     throw new BatonError('ERR_BATON_ARGUMENT', 'serve needs either a port or a path');
   }
-  if (isHttp(server) && (options.release || options.adopt)) {
-    throw new BatonError(
-      'ERR_BATON_ARGUMENT',
-      'release and adopt are for net servers; http connections move by themselves',
-    );
-  }
-  if (isHttp2(server) && (options.release || options.adopt)) {
-    throw new BatonError(
-      'ERR_BATON_ARGUMENT',
-      'release and adopt are for net servers; HTTP/2 connections cannot move: they drain',
-    );
-  }
+  checkConsent(server, options);
 }
 
 function checkOptions(options: ServeOptions): void {
@@ -98,6 +89,25 @@ function checkOptions(options: ServeOptions): void {
   }
   if (options.port !== undefined && !(Number.isInteger(options.port) && options.port >= 0 && options.port < 65536)) {
     throw new BatonError('ERR_BATON_ARGUMENT', `port is ${options.port}; it must be a number from 0 to 65535`);
+  }
+}
+
+function checkConsent(server: Server, { release, adopt, dismiss }: Consent): void {
+  if (isHttp2(server) && (release ?? adopt ?? dismiss)) {
+    throw new BatonError(
+      'ERR_BATON_ARGUMENT',
+      'release, adopt and dismiss are not for HTTP/2 servers: their connections cannot move, they drain',
+    );
+  }
+  if (server instanceof HttpsServer && (release ?? adopt)) {
+    throw new BatonError(
+      'ERR_BATON_ARGUMENT',
+      'release and adopt are given for an https server, but TLS connections cannot move: leave both out. dismiss alone ' +
+        'is called for each upgraded connection that is to end',
+    );
+  }
+  if (isHttp(server) && release && !adopt) {
+    throw new BatonError('ERR_BATON_ARGUMENT', 'release needs adopt beside it: a connection may come back');
   }
 }
 

@@ -3,6 +3,7 @@ import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import { Socket, type Server } from 'node:net';
 import * as native from '../native/index.ts';
+import type { Consent, Departure } from './consent.ts';
 import { BatonError, codeOf } from './errors.ts';
 import { createFarewell } from './farewell.ts';
 import { createHeld } from './held.ts';
@@ -11,24 +12,14 @@ import { createListening } from './listening.ts';
 import type { SocketDescription } from './messages.ts';
 import type { Moving } from './moving.ts';
 import { checkState } from './state.ts';
-
-/** How an application lets its plain TCP connections move; both are optional, and without `release` they drain. */
-export interface Consent {
-  /**
-   * Called for each open connection when this process stops accepting. Call `give`, now or later, at a boundary of your
-   * protocol: the connection, with what you had not read yet, then moves on and its socket here is destroyed. Bytes that
-   * you read and did not use go back first: `socket.pause()`, `socket.unshift(bytes)`, `give()`.
-   * `give` throws `ERR_BATON_UNWRITTEN` while bytes that you wrote are unsent (wait for `drain`).
-   */
-  release?: (socket: Socket, give: (state?: Uint8Array) => void) => void;
-  /** Called for each connection that arrives; the default is the server's `connection` event. */
-  adopt?: (socket: Socket, state: Uint8Array | undefined) => void;
-}
+import { createUpgraded } from './upgraded.ts';
 
 /** Who empties a server; see {@link Served.drain}. */
 export interface DrainListener {
   changed(): void;
   left(): void;
+  /** Milliseconds until what is left here is cut. */
+  leftMs(): number;
 }
 
 /** One server in the SDK's care; its listening descriptor is the SDK's, the server only ever gets copies. */
@@ -54,6 +45,10 @@ export interface Served {
   take(limit: number): Moving[];
   /** Whether connections of another process can become this server's. */
   readonly adopts: boolean;
+  /** Tells the connections with a protocol of their own to end within this time. */
+  dismiss?(leftMs: number): void;
+  /** Whether upgraded connections may be adopted. */
+  readonly adoptsUpgraded?: boolean;
   /** Makes a connection this server's and takes its descriptor over. */
   adopt(moving: Moving): void;
   /** Connections in hand. */
@@ -95,6 +90,7 @@ export function createServed(
   const given: Moving[] = [];
   let fresh: Socket[] = [];
   let draining: DrainListener | undefined;
+  let leaving = new AbortController();
   let scheduled = false;
   let moves = http === undefined;
   let finishing = false;
@@ -106,13 +102,15 @@ export function createServed(
       return undefined;
     }
     const descriptor = native.duplicate(own);
-    const left = http && (idleLeft(socket) ?? (socket.bytesRead === 0 ? patience(http) : undefined));
+    const plain = http && !upgraded?.has(socket) ? http : undefined;
+    const left = plain && (idleLeft(socket) ?? (socket.bytesRead === 0 ? patience(plain) : undefined));
     const moving: Moving = {
       name: description.name,
       local: addressOf(socket.localAddress, socket.localPort),
       remote: addressOf(socket.remoteAddress, socket.remotePort),
       descriptor,
-      head: http ? Buffer.alloc(0) : takeUnread(socket),
+      head: plain ? Buffer.alloc(0) : takeUnread(socket),
+      ...(upgraded?.has(socket) && { upgraded: true }),
       ...(state && { state: Buffer.from(state) }),
       ...(left !== undefined && { idleMs: left }),
     };
@@ -153,17 +151,26 @@ export function createServed(
     if (moving.head.length > 0) socket.unshift(moving.head);
     if (moving.stays) stays.add(socket);
     countAsAccepted(server, socket);
-    if (http || !consent.adopt) server.emit('connection', socket);
-    else {
+    const own = !http || moving.upgraded;
+    if (consent.adopt && own) {
       track(socket);
+      upgraded?.add(socket);
       consent.adopt(socket, moving.state);
-    }
+    } else server.emit('connection', socket);
+    if (draining && own) letGo(socket, draining.leftMs());
   };
   const held = createHeld(wake, ended);
 
-  const ask = (socket: Socket): void => {
-    consent.release?.(socket, (state) => {
-      if (!draining || !sockets.has(socket)) return;
+  const letGo = (socket: Socket, leftMs: number): void => {
+    const departure = { leftMs, signal: leaving.signal };
+    if (!draining || !consent.release || secure || stays.has(socket) || descriptorOf(socket) === undefined) {
+      consent.dismiss?.(socket, departure);
+    } else ask(socket, consent.release, departure);
+  };
+
+  const ask = (socket: Socket, release: NonNullable<Consent['release']>, departure: Departure): void => {
+    const give = (state?: Uint8Array): void => {
+      if (!draining || departure.signal.aborted || !sockets.has(socket)) return;
       if (state !== undefined) checkState('of a connection', state);
       if (socket.writableLength > 0) {
         throw new BatonError(
@@ -174,8 +181,16 @@ export function createServed(
       const moving = detach(socket, state);
       if (moving) given.push(moving);
       draining.changed();
-    });
+    };
+    release(socket, give, departure);
   };
+
+  const upgraded =
+    http && (consent.release ?? consent.adopt ?? consent.dismiss)
+      ? createUpgraded(http, (socket) => draining && letGo(socket, draining.leftMs()))
+      : undefined;
+  /** Those that the application is asked about. */
+  const covered = (): Socket[] => (http ? [...(upgraded ?? [])] : [...sockets]);
 
   const take = (limit: number): Moving[] => {
     const taken = [...given.splice(0, limit)];
@@ -214,7 +229,9 @@ export function createServed(
     descriptor,
     adopts: !secure,
     tickets: () => secure?.getTicketKeys(),
+    adoptsUpgraded: upgraded !== undefined && consent.adopt !== undefined,
     async start() {
+      upgraded?.listen();
       await listening.start();
       // The keys of an open TLS connection cannot leave the process: it drains.
       moves = http === undefined || (!secure && canMove(http));
@@ -222,13 +239,19 @@ export function createServed(
     stop: () => listening.stop(),
     drain(listener) {
       draining = listener;
-      fresh = [...sockets].filter((socket) => socket.bytesRead === 0);
+      leaving = new AbortController();
+      fresh = [...sockets].filter((socket) => socket.bytesRead === 0 && !upgraded?.has(socket));
       if (http) subscribe('http.server.response.finish', finished);
       if (!moves) farewell?.tellAll();
-      for (const socket of [...sockets]) ask(socket);
+      for (const socket of covered()) letGo(socket, listener.leftMs());
+    },
+    dismiss(leftMs) {
+      const { signal } = draining ? leaving : new AbortController();
+      for (const socket of covered()) consent.dismiss?.(socket, { leftMs, signal });
     },
     resume() {
       draining = undefined;
+      leaving.abort();
       fresh = [];
       unsubscribe('http.server.response.finish', finished);
       for (const moving of given.splice(0)) served.adopt(moving);
@@ -240,7 +263,7 @@ export function createServed(
     },
     take,
     adopt(moving) {
-      if (http && moving.head.length === 0) held.add(moving);
+      if (http && !moving.upgraded && moving.head.length === 0) held.add(moving);
       else wake(moving);
     },
     count: () => sockets.size + held.size() + given.length,
@@ -260,6 +283,7 @@ export function createServed(
       served.cut();
       server.off('connection', track);
       farewell?.close();
+      upgraded?.close();
       native.close(descriptor);
     },
   };

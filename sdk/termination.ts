@@ -32,6 +32,8 @@ export async function leave(
     keeper.update({ phase: 'stopping' });
     if (await parts.succession()?.giveBack(left())) return;
   }
+  // The drain may take longer than this process has.
+  if (!successors.accepting()) for (const server of core.servers.values()) server.dismiss?.(left());
   while (left() > 0) {
     const drained = !successors.accepting() && successors.drained();
     // What the successor did not take over ends here.
@@ -41,7 +43,10 @@ export async function leave(
   }
   if (!successors.accepting()) return;
   // The last moments: accept no more, and let what is in hand finish.
-  for (const server of core.servers.values()) server.finish();
+  for (const server of core.servers.values()) {
+    server.finish();
+    server.dismiss?.(MARGIN_MS / 2);
+  }
   const end = performance.now() + MARGIN_MS / 2;
   while (performance.now() < end && connectionsOf(core) > 0) await delay(LOOK_MS);
 }

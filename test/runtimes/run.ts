@@ -12,10 +12,11 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const MAJORS = ['20', '22', '24', '26'];
 const CORE = [
   'test/sdk/*.test.ts',
-  'test/sdk/http/{moving,fallback,held,listeners,tls}.test.ts',
+  'test/sdk/http/{moving,fallback,held,listeners,tls,upgraded}.test.ts',
   'test/sdk/http2/*.test.ts',
   'test/sdk/net/*.test.ts',
   'test/sdk/udp/{serve,upgrades}.test.ts',
+  'test/sdk/websocket/{load,moving}.test.ts',
   'test/sdk/protocol/{kill-successor,kill-predecessor,give-back,handovers,ownership,roles}.test.ts',
   'test/native/*.test.ts',
 ];

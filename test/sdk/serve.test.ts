@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { createServer as createHttp } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
+import { createServer as createHttps } from 'node:https';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { createServer as createTls } from 'node:tls';
@@ -46,10 +47,10 @@ test.serial('arguments that cannot be served are refused before anything is boun
     ['no number', createServer(), { port: NaN }, 'ERR_BATON_ARGUMENT'],
     ['a port as text', createServer(), { port: '80' as unknown as number }, 'ERR_BATON_ARGUMENT'],
     ['a negative backlog', createServer(), { port: 0, backlog: -1 }, 'ERR_BATON_ARGUMENT'],
-    ['release for HTTP', createHttp(), { port: 0, release: () => undefined }, 'ERR_BATON_ARGUMENT'],
+    ['release without adopt for HTTP', createHttp(), { port: 0, release: () => undefined }, 'ERR_BATON_ARGUMENT'],
+    ['adopt for HTTPS', createHttps(), { port: 0, adopt: () => undefined }, 'ERR_BATON_ARGUMENT'],
     ['release for HTTP/2', createHttp2(), { port: 0, release: () => undefined }, 'ERR_BATON_ARGUMENT'],
     ['adopt for HTTP/2', createHttp2(), { port: 0, adopt: () => undefined }, 'ERR_BATON_ARGUMENT'],
-    ['adopt for HTTP', createHttp(), { port: 0, adopt: () => undefined }, 'ERR_BATON_ARGUMENT'],
   ];
   for (const [what, server, options, code] of wrong) {
     const error = await t.throwsAsync(sidecar.serve(server as Server, options), { code }, what);

@@ -228,3 +228,23 @@ test('connections that were given come back with their state when the successor 
   t.is(client.received(), 'first:afirst:b');
   t.is(client.closed(), undefined);
 });
+
+test('without release each connection is told to leave, on the terms of the drain', async (t) => {
+  const copies = copiesOf(t);
+  const first = createServer((socket) => socket.resume());
+  let left = 0;
+  const dismiss: Consent['dismiss'] = (socket, { leftMs, signal }) => {
+    left = leftMs;
+    if (!signal.aborted) socket.end('bye');
+  };
+  await copies.serve(first, { name: 'tcp', port: 0, dismiss }, 1);
+  const client = await connectClient(portOf(first));
+  await until(
+    'accepted',
+    async () => (await new Promise((resolve) => first.getConnections((_, n) => resolve(n)))) === 1,
+  );
+  await copies.serve(createServer(), { name: 'tcp', port: 0 }, 2, 1);
+  await until('the end', () => client.closed() === 'end');
+  t.is(client.received(), 'bye');
+  t.true(left > 590_000 && left <= 600_000, `${left} ms`);
+});
