@@ -8,7 +8,7 @@ const member = async (t: ExecutionContext, port: number, room: string, name: str
   const socket = new WebSocket(`ws://127.0.0.1:${port}/${room}?name=${name}`);
   const heard: string[] = [];
   const closes: number[] = [];
-  socket.on('message', (line) => heard.push(String(line)));
+  socket.on('message', (line: Buffer) => heard.push(line.toString()));
   socket.on('close', (code) => closes.push(code));
   t.teardown(() => socket.terminate());
   await once(socket, 'open');

@@ -13,12 +13,17 @@ test.serial('100 clients that never rest, 20 upgrades: none is closed, no messag
   const url = `ws://127.0.0.1:${line.port}`;
   let going = true;
   t.teardown(() => (going = false));
-  const options = { going: () => going, everyMs: 10 };
+  // Some of each kind without a rest; a hundred of those would leave the machine no time to start processes.
+  const options = { going: () => going, everyMs: 20 };
+  const fast = { ...options, everyMs: 3 };
   const large = { ...options, size: 1 << 20, everyMs: 200 };
   const talks = [
-    ...Array.from({ length: 40 }, () => talk(withWs(`${url}/?push=20`), options)),
-    ...Array.from({ length: 27 }, () => talk(withNode(`${url}/?push=20`), options)),
-    ...Array.from({ length: 30 }, () => talk(withPieces(line.port, '/?push=20'), options)),
+    ...Array.from({ length: 36 }, () => talk(withWs(`${url}/?push=50`), options)),
+    ...Array.from({ length: 4 }, () => talk(withWs(`${url}/?push=3`), fast)),
+    ...Array.from({ length: 24 }, () => talk(withNode(`${url}/?push=50`), options)),
+    ...Array.from({ length: 3 }, () => talk(withNode(`${url}/?push=3`), fast)),
+    ...Array.from({ length: 27 }, () => talk(withPieces(line.port, '/?push=50'), options)),
+    ...Array.from({ length: 3 }, () => talk(withPieces(line.port, '/?push=3'), fast)),
     // A megabyte each way.
     talk(withWs(`${url}/?push=25`), large),
     talk(withNode(url), large),
