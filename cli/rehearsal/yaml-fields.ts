@@ -1,6 +1,6 @@
 import type { Node, ParsedNode } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import { nearest } from './nearest.ts';
+import { nearest } from '../../api/nearest.ts';
 
 /** What is wrong with a file, where. */
 export interface Problem {

@@ -3,7 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { metrics } from '../../cli/rehearsal/expectation.ts';
 import { faults } from '../../cli/rehearsal/faults.ts';
-import { nearest } from '../../cli/rehearsal/nearest.ts';
+import { nearest } from '../../api/nearest.ts';
 import type { Scenario } from '../../cli/rehearsal/scenario.ts';
 import { formatProblem, parseScenario } from '../../cli/rehearsal/scenario.ts';
 
