@@ -49,7 +49,8 @@ export function printHashes(hashes: Hashes): string {
   );
 }
 
-function readHashEntry(raw: unknown): Reading<HashEntry> {
+/** Reads one entry of the new format. */
+export function readHashEntry(raw: unknown): Reading<HashEntry> {
   if (raw !== null && !isObject(raw)) return { problem: 'not an object' };
   const field = (name: string): unknown => (raw === null ? undefined : fieldOf(raw, name));
   const updateTimestamp = readOptionalTime(field('updateTimestamp'));

@@ -16,6 +16,11 @@ export function copies(sidecar: string): [string, string] {
   return [`${sidecar}-1`, `${sidecar}-2`];
 }
 
+/** The other one of `<sidecar>-1` and `<sidecar>-2`. */
+export function otherCopy(sidecar: string, copy: string): string {
+  return copy === `${sidecar}-1` ? `${sidecar}-2` : `${sidecar}-1`;
+}
+
 /** Annotation with the version that a container gets at its next start (OpenKruise's key). */
 export function versionKey(container: string): string {
   return `version.sidecarset.kruise.io/${container}`;

@@ -1,0 +1,40 @@
+import type { Container, ContainerStatus, Pod } from './kubernetes.ts';
+
+/** What is seen of a container's life: from the pod's status, or from the container runtime. */
+export interface LifeFacts {
+  /** Empty before the first start. */
+  id: string;
+  running: boolean;
+  ready: boolean;
+}
+
+/** A container's life as the pod's status tells it. */
+export function lifeOf(pod: Pod, container: string): LifeFacts {
+  const status = statusOf(pod, container);
+  return {
+    id: status?.containerID ?? '',
+    running: status?.state?.running !== undefined,
+    ready: status?.ready ?? false,
+  };
+}
+
+/** The status of a container or native sidecar. */
+export function statusOf(pod: Pod, container: string): ContainerStatus | undefined {
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  const isIt = ({ name }: ContainerStatus): boolean => name === container;
+  return containerStatuses.find(isIt) ?? initContainerStatuses.find(isIt);
+}
+
+/** A container or native sidecar, with the JSON pointer of its place in the pod. */
+export function findContainer(pod: Pod, name: string): { container: Container; path: string } | undefined {
+  const { containers = [], initContainers = [] } = pod.spec ?? {};
+  for (const [list, kind] of [
+    [containers, 'containers'],
+    [initContainers, 'initContainers'],
+  ] as const) {
+    const index = list.findIndex((container) => container.name === name);
+    const container = list[index];
+    if (container) return { container, path: `/spec/${kind}/${index}` };
+  }
+  return undefined;
+}
