@@ -1,14 +1,22 @@
 import test from 'ava';
 import { maxUnavailableOf, partitionOf, percentToFraction, scaledValue } from '../../api/int-or-percent.ts';
-import { oracle, vectors, type Case } from './corpus.ts';
+import { oracle, vectors } from './corpus.ts';
 
-const units = oracle<Case & { op: string; in: { a: number | string; n: number } }>('units');
+interface Unit {
+  id: string;
+  desc: string;
+  op: string;
+  in: { a: number | string; n: number };
+  out: { partition: number; maxUnavailable: number; partitionError?: string };
+}
+
+const units = oracle<Unit>('units');
 
 for (const { id, desc, in: given, out } of units.filter(({ op }) => op === 'partition')) {
   test(`${id} ${desc}`, (t) => {
-    t.is(partitionOf(given.a, given.n), out['partition']);
-    t.is(maxUnavailableOf(given.a, given.n), out['maxUnavailable']);
-    t.is(out['partitionError'] !== undefined, scaledValue(given.a, given.n) === undefined);
+    t.is(partitionOf(given.a, given.n), out.partition);
+    t.is(maxUnavailableOf(given.a, given.n), out.maxUnavailable);
+    t.is(out.partitionError !== undefined, scaledValue(given.a, given.n) === undefined);
   });
 }
 
