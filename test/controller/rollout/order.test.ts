@@ -55,14 +55,19 @@ for (const [index, { terms, pods, expected }] of (
 
 type Weights = [number, Record<string, string>][];
 interface PriorityCase {
-  desc: string;
   strategy: { weight?: Weights; order?: string[] };
   podI: Labels;
   podJ: Labels;
   default: boolean;
+  expected: boolean;
+}
+
+interface PrioritySort {
+  desc: string;
+  strategy: PriorityCase['strategy'];
   pods: Labels[];
   indexes: number[];
-  expected: unknown;
+  expected: number[];
 }
 
 const strategyOf = ({ weight, order }: PriorityCase['strategy']): NonNullable<UpdateStrategy['priorityStrategy']> => ({
@@ -80,7 +85,7 @@ for (const [index, vector] of (vectors('priorityCompare') as PriorityCase[]).ent
 }
 
 for (const [index, { desc, strategy, pods, indexes, expected }] of (
-  vectors('prioritySort') as PriorityCase[]
+  vectors('prioritySort') as PrioritySort[]
 ).entries()) {
   test(`prioritySort ${index}: ${desc}`, (t) => {
     const compare = comparePriority(strategyOf(strategy));
@@ -92,8 +97,8 @@ for (const [index, { desc, strategy, pods, indexes, expected }] of (
 }
 
 test('three labelled pods among ten are upgraded as the 1st, 6th and 10th (seeds)', (t) => {
-  const pods: Pod[] = Array.from({ length: 10 }, (_, index) => ({
-    metadata: { name: `p${index}`, labels: [2, 3, 7].includes(index) ? { foo: 'bar' } : {} },
+  const pods: Pod[] = Array.from({ length: 10 }, (_, index): Pod => ({
+    metadata: { name: `p${index}`, labels: [2, 3, 7].includes(index) ? { foo: 'bar' } : { other: 'x' } },
   }));
   const order = orderOf([...pods.keys()], pods, { scatterStrategy: [{ key: 'foo', value: 'bar' }] });
   const positions = order.flatMap((index, position) => (pods[index]?.metadata?.labels?.['foo'] ? [position + 1] : []));

@@ -1,0 +1,45 @@
+import { isObject, numberText, printSortedJsonLikeGo } from '../../api/json.ts';
+import type { ControllerRevision } from '../../api/kubernetes.ts';
+import type { SidecarSet } from '../../api/sidecar-set.ts';
+import { sidecarContainer } from '../../api/wire/container.ts';
+import { goForm } from '../../api/wire/wire.ts';
+
+/**
+ * What a revision records of a set, byte for byte as OpenKruise writes it (`sidecarset.md` 4.9): five fields, unset ones as
+ * `null`, keys sorted, `$patch: replace` so that restoring drops everything else. Fields that OpenKruise does not know are
+ * recorded too: without them a restored sidecar would be another one.
+ */
+export function revisionData({ spec }: SidecarSet): string {
+  return canonical({
+    spec: {
+      $patch: 'replace',
+      containers: listOf(spec.containers, containerForm),
+      imagePullSecrets: listOf(spec.imagePullSecrets, asIs),
+      initContainers: listOf(spec.initContainers, containerForm),
+      patchPodMetadata: listOf(spec.patchPodMetadata, asIs),
+      volumes: listOf(spec.volumes, asIs),
+    },
+  });
+}
+
+/** A stored revision's data in the form of {@link revisionData}: equal texts are equal revisions. */
+export const dataText = ({ data }: ControllerRevision): string => canonical(data);
+
+const canonical = (value: unknown): string => printSortedJsonLikeGo(asFloats(value));
+
+/** Go leaves an empty list out, and reads what is left out as nil. */
+const listOf = (list: readonly unknown[] | null | undefined, form: (item: unknown) => unknown): unknown =>
+  list?.length ? list.map(form) : null;
+
+const asIs = (item: unknown): unknown => item;
+
+/** Mistakes are not reported here: a stored set was validated, and its revision must not fail. */
+const containerForm = (container: unknown): unknown => goForm(sidecarContainer, container, { report: () => undefined });
+
+/** OpenKruise reads its own JSON into float64 before it prints it: integers above 2^53 lose digits (surprise 17). */
+function asFloats(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asFloats);
+  if (isObject(value)) return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, asFloats(field)]));
+  const digits = numberText(value);
+  return digits === undefined ? value : Number(digits);
+}
