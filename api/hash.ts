@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { ApiError } from './error.ts';
 import { compareBytes, isObject, printJsonLikeGo } from './json.ts';
 import type { SidecarSet } from './sidecar-set.ts';
 import { sidecarContainer } from './wire/container.ts';
-import { goForm, list, type Problem, type Wire } from './wire/wire.ts';
+import { goForm, list, refuseMistyped, type Wire } from './wire/wire.ts';
 
 export interface Hashes {
   /** For the annotation `kruise.io/sidecarset-hash`. */
@@ -40,11 +39,7 @@ export function encodeForHash(set: SidecarSet): string {
 
 function encode(containers: unknown, path: string): string {
   const wire = list(sidecarContainer);
-  return print(wire, goForm(wire, containers, { report: refuse }, path));
-}
-
-function refuse({ kind, path, message }: Problem): void {
-  if (kind === 'type') throw new ApiError('ERR_BATON_FIELD', `${path}: ${message}`, { facts: { path } });
+  return print(wire, goForm(wire, containers, { report: refuseMistyped }, path));
 }
 
 function print(wire: Wire, form: unknown): string {

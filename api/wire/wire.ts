@@ -1,4 +1,5 @@
 import { LosslessNumber } from 'lossless-json';
+import { ApiError } from '../error.ts';
 import { isObject, numberText } from '../json.ts';
 import { nearest } from '../nearest.ts';
 import { quantityOf, quantityText, type Quantity } from '../quantity.ts';
@@ -56,6 +57,15 @@ export interface Problem {
   /** Where, e.g. `spec.containers[0].resources.limits[cpu]`. */
   path: string;
   message: string;
+}
+
+/**
+ * Takes what has the wrong type for an error, and lets unknown fields pass.
+ *
+ * @throws ApiError `ERR_BATON_FIELD`
+ */
+export function refuseMistyped({ kind, path, message }: Problem): void {
+  if (kind === 'type') throw new ApiError('ERR_BATON_FIELD', `${path}: ${message}`, { facts: { path } });
 }
 
 export interface GoFormOptions {
