@@ -22,7 +22,6 @@ import {
 import { valueOr, type Reading } from '../../api/reading.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { isHot } from './hot-pair.ts';
-import { isInjectedContainer } from './shares.ts';
 
 /** The sidecars of a set that stay: containers and native ones, by the names that the set declares. */
 export const lastingSidecars = ({ spec }: SidecarSet): string[] =>
@@ -128,8 +127,8 @@ function hasAll(
   containers: NonNullable<Pod['spec']>['initContainers'],
   isInit: boolean,
 ): boolean {
-  const injected = new Set((containers ?? []).filter(isInjectedContainer).map(({ name }) => name));
+  const present = new Set((containers ?? []).map(({ name }) => name));
   return (sidecars ?? []).every((sidecar) =>
-    (isHot(sidecar, isInit) ? copies(sidecar.name) : [sidecar.name]).every((name) => injected.has(name)),
+    (isHot(sidecar, isInit) ? copies(sidecar.name) : [sidecar.name]).every((name) => present.has(name)),
   );
 }
