@@ -132,15 +132,24 @@ export function quantityText(quantity: Quantity): string {
   if (quantity.kept !== undefined) return quantity.kept;
   if (quantity.unscaled === 0n) return '0';
   const bytes = quantity.format === 'BinarySI' ? wholeBinary(quantity) : undefined;
-  if (bytes !== undefined) {
-    const [amount, times] = removeFactors(bytes, 1024n);
-    return `${amount}${Object.keys(BINARY)[times - 1] ?? ''}`;
-  }
-  const [amount, times] = removeFactors(quantity.unscaled, 10n);
-  const exponent = quantity.exponent + times;
-  const multiple = Math.floor(exponent / 3) * 3;
-  const digits = amount * 10n ** BigInt(exponent - multiple);
-  if (quantity.format === 'DecimalExponent') return multiple === 0 ? `${digits}` : `${digits}e${multiple}`;
+  return bytes === undefined ? decimalText(quantity) : binaryText(bytes);
+}
+
+function binaryText(bytes: bigint): string {
+  let amount = bytes;
+  let times = 0;
+  for (; magnitude(amount) >= 1024n && amount % 1024n === 0n; times++) amount /= 1024n;
+  return `${amount}${Object.keys(BINARY)[times - 1] ?? ''}`;
+}
+
+function decimalText({ unscaled, exponent, format }: Quantity): string {
+  const written = String(unscaled);
+  let length = written.length;
+  while (written[length - 1] === '0') length -= 1;
+  const scale = exponent + written.length - length;
+  const multiple = Math.floor(scale / 3) * 3;
+  const digits = written.slice(0, length) + '0'.repeat(scale - multiple);
+  if (format === 'DecimalExponent') return multiple === 0 ? digits : `${digits}e${multiple}`;
   // Above 10^18 there is no suffix, and Go leaves it out: 10^21 becomes "1".
   const suffix = Object.entries(DECIMAL).find(([, value]) => value === multiple)?.[0] ?? '';
   return `${digits}${suffix}`;
@@ -152,16 +161,6 @@ function wholeBinary({ unscaled, exponent }: Quantity): bigint | undefined {
   if (exponent < 0 && unscaled % factor !== 0n) return undefined;
   const value = exponent < 0 ? unscaled / factor : unscaled * factor;
   return magnitude(value) < 1024n ? undefined : value;
-}
-
-function removeFactors(value: bigint, factor: bigint): [result: bigint, times: number] {
-  let times = 0;
-  let result = value;
-  while (magnitude(result) >= factor && result % factor === 0n) {
-    result /= factor;
-    times += 1;
-  }
-  return [result, times];
 }
 
 /** Rounded away from zero to thousandths, as the API server's defaults do it; the text as written stays if nothing changes. */

@@ -133,6 +133,8 @@ test('amounts that would fill the memory are compared, but not added', (t) => {
   t.is(compareQuantities(huge, parseQuantity('1')), 1);
   t.is(milliValue(huge), 0n);
   t.throws(() => addQuantities(huge, parseQuantity('1')), { code: 'ERR_BATON_QUANTITY' });
+  t.is(quantityText(parseQuantity(`1${'0'.repeat(300_000)}`)), '1');
+  t.is(quantityText(parseQuantity('1e-2000000000')), '1e-9');
 });
 
 /** Amounts up to 25 digits, with 0 to 9 decimal places, and their value in billionths. */
