@@ -12,10 +12,15 @@ export interface LifeFacts {
 export function lifeOf(pod: Pod, container: string): LifeFacts {
   const status = statusOf(pod, container);
   return {
-    id: status?.containerID ?? '',
+    id: bareID(status?.containerID),
     running: status?.state?.running !== undefined,
     ready: status?.ready ?? false,
   };
+}
+
+/** A container's ID without the runtime's name before it (`containerd://`); empty when there is none. */
+export function bareID(containerID: string | undefined): string {
+  return containerID?.replace(/^\w+:\/\//, '') ?? '';
 }
 
 /** The status of a container or native sidecar. */

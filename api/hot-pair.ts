@@ -41,13 +41,11 @@ export function rolesOf({ sidecar, emptyImage, annotations, image }: PairFacts):
 }
 
 /**
- * Whether an upgrade of the pair is under way: the copy that does not serve has a version. Its image says nothing, so that a
- * set with another empty image than before does not make stable pods look half upgraded (Q2); it only decides where
- * a pod has no version annotations.
+ * Whether an upgrade of the pair is under way: the copy that does not serve is not empty, and has a version. Its image alone
+ * says nothing, so that a set with another empty image than before does not make stable pods look half upgraded (Q2).
  */
 export function isHalfUpgraded(facts: PairFacts, { other }: Roles): boolean {
-  const version = facts.annotations[versionKey(other)];
-  return version === undefined ? facts.image(other) !== facts.emptyImage : readVersion(version) !== 0n;
+  return facts.image(other) !== facts.emptyImage && readVersion(facts.annotations[versionKey(other)]) !== 0n;
 }
 
 /**

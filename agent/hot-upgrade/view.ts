@@ -1,0 +1,83 @@
+import type { Grant } from '../../api/grant.ts';
+import { readGrants } from '../../api/grant.ts';
+import type { Pod } from '../../api/kubernetes.ts';
+import type { StateFile } from '../../api/pod-contract.ts';
+import { grantKey, upgradeKey } from '../../api/pod-contract.ts';
+import type { Reading } from '../../api/reading.ts';
+import type { UpgradeRecord } from '../../api/upgrade-record.ts';
+import { readRecords } from '../../api/upgrade-record.ts';
+
+/** All that is decided from. Times are milliseconds since the epoch in the node's clock, which the containers share. */
+export interface View {
+  pod: Pod;
+  now: number;
+  /** The state files of each sidecar's folder, by the sidecar's name. None: it does not use the SDK. */
+  stateFiles: ReadonlyMap<string, readonly StateFile[]>;
+  /** The containers as the runtime knows them; absent without a CRI socket. They say more, and sooner, than the pod's status. */
+  runtime?: ReadonlyMap<string, RuntimeContainer>;
+  /** The node's images; absent without a CRI socket. */
+  images?: NodeImages;
+  /** Whether the node may carry out one more upgrade. */
+  mayStart: boolean;
+  /** Since when the kubelet runs, where it is known: the end of a hook that began before cannot be seen. */
+  kubeletStartedAt?: number;
+}
+
+/** The newest life of a container, and the ends of those before, bare IDs. */
+export interface RuntimeContainer {
+  id: string;
+  running: boolean;
+  startedAt?: number;
+  exits: readonly ContainerExit[];
+}
+
+export interface ContainerExit {
+  id: string;
+  /** When that life began, at the latest. */
+  startedBy?: number;
+  reason?: string | undefined;
+  exitCode?: number | undefined;
+}
+
+export interface NodeImages {
+  /** Images that are there, as pod specs name them. */
+  present: ReadonlySet<string>;
+  /** What became of this agent's pulls. */
+  pulls: ReadonlyMap<string, Pull>;
+}
+
+/** `absent`: the registry says that there is no such image. `unclear`: anything else that went wrong. */
+export type Pull =
+  { state: 'running' | 'pulled'; since: number } | { state: 'absent' | 'unclear'; since: number; message: string };
+
+/** What one agent process remembers of a pod from look to look; a new process starts with its first look. */
+export interface Memory {
+  firstLookAt: number;
+  /** Set, hash and version of the upgrade that the rest is about. */
+  attempt?: string;
+  /** Since when all new copies serve. */
+  servingSince?: number;
+  /** When they last did. */
+  servedAt?: number;
+}
+
+/** The grant of one set, where there is a usable one. */
+export function grantOf(pod: Pod, set: string): Grant | undefined {
+  return entryOf(readGrants(pod.metadata?.annotations?.[grantKey]), set);
+}
+
+/** The record of one set. A malformed one counts as none: what the pod is can still be seen. */
+export function recordOf(pod: Pod, set: string): UpgradeRecord | undefined {
+  return entryOf(readRecords(pod.metadata?.annotations?.[upgradeKey]), set);
+}
+
+/** The sets that have a usable entry, sorted. */
+export function setsOf<T>(entries: Reading<ReadonlyMap<string, Reading<T>>>): string[] {
+  if ('problem' in entries) return [];
+  return [...entries.value].flatMap(([set, entry]) => ('problem' in entry ? [] : [set])).sort();
+}
+
+function entryOf<T>(entries: Reading<ReadonlyMap<string, Reading<T>>>, set: string): T | undefined {
+  const entry = 'problem' in entries ? undefined : entries.value.get(set);
+  return entry === undefined || 'problem' in entry ? undefined : entry.value;
+}
