@@ -47,7 +47,12 @@ function rankByOrder(keys: NonNullable<PriorityStrategy['orderPriority']>): (lab
   return (labels) => {
     const level = keys.findIndex(({ orderedKey }) => labels?.[orderedKey] !== undefined);
     const value = labels?.[keys[level]?.orderedKey ?? ''] ?? '';
-    const number = Math.min(Number(/\d*$/.exec(value)?.[0]), Number.MAX_SAFE_INTEGER);
-    return [level, level < 0 ? 0 : -number];
+    return [level, level < 0 ? 0 : -trailingNumber(value)];
   };
+}
+
+/** The digits at a label's end; a number that Go's int64 cannot hold counts as none. */
+function trailingNumber(value: string): number {
+  const number = Number(/\d*$/.exec(value)?.[0]);
+  return number < 2 ** 63 ? number : 0;
 }

@@ -1,0 +1,72 @@
+import { maxUnavailableOf, partitionOf, scaledValue } from '../../api/int-or-percent.ts';
+import type { PodFacts } from './facts.ts';
+import { isUnderWay } from './facts.ts';
+import type { Subject } from './subject.ts';
+import { isUnseen, type Surroundings } from './verdict.ts';
+
+/**
+ * Whether a pod counts against maxUnavailable. A pod that its agent upgrades does while it may be down (design section 4), any
+ * other one when it is updated and not ready (`sidecarset.md` 4.5); what a write that is not seen yet did to it is not known.
+ */
+export function isUnavailable(facts: PodFacts, around: Surroundings): boolean {
+  const { upgrade, isUpdated, isPodReady, isConsistent, isReady } = facts;
+  if (isUnseen(facts, around)) return true;
+  if (!upgrade || !isUnderWay(upgrade)) return isUpdated && !(isConsistent && isReady);
+  const { phase } = upgrade;
+  return phase === 'Upgrading' || phase === 'RollingBack' || (isUpdated && !isPodReady);
+}
+
+/** What a selection took, and what limits the others. */
+export interface Selection {
+  /** In the order in which they are upgraded. */
+  taken: PodFacts[];
+  /** Why each other candidate has to wait. */
+  waiting: Map<PodFacts, string>;
+}
+
+/**
+ * Takes candidates in their order, as far as partition and maxUnavailable allow (`sidecarset.md` 4.4 and 4.5). The last ones
+ * stay old; a pod that is not ready costs nothing (Q11). Grants that are given already come first: each holds its place.
+ *
+ * @param ordered - the candidates
+ * @param matched - all pods of the set: what percentages are of
+ * @param unavailable - how many of them are unavailable before
+ */
+export function select(
+  ordered: readonly PodFacts[],
+  { strategy, attempt }: Subject,
+  { matched, unavailable }: { matched: number; unavailable: number },
+): Selection {
+  const partition = partitionOf(strategy.partition, matched);
+  const limit = maxUnavailableOf(strategy.maxUnavailable, matched);
+  const first = Math.max(0, ordered.length - partition);
+  const isGranted = ({ unclaimed }: PodFacts): boolean => unclaimed?.revision === attempt;
+  const open = ordered.slice(0, first);
+  const queue = [...open.filter(isGranted), ...open.filter((facts) => !isGranted(facts))];
+  const taken: PodFacts[] = [];
+  let down = unavailable;
+  for (const facts of queue) {
+    if (facts.isReady && down >= limit) break;
+    if (facts.isReady) down++;
+    taken.push(facts);
+  }
+  const waiting = new Map([
+    ...queue
+      .slice(taken.length)
+      .map((facts): [PodFacts, string] => [facts, `maxUnavailable: ${down} of ${limit} pods are unavailable`]),
+    ...ordered.slice(first).map((facts): [PodFacts, string] => [facts, `partition: ${partition} pods stay old`]),
+  ]);
+  return { taken, waiting };
+}
+
+/** Why the rollout stands still as a whole. */
+export interface Halt {
+  failed: number;
+  threshold: number;
+}
+
+/** Halted when failed pods reach `failureThreshold`: 1 unless the set says otherwise, never less. */
+export function haltOf({ strategy }: Subject, failed: number, matched: number): Halt | undefined {
+  const threshold = Math.max(1, scaledValue(strategy.failureThreshold ?? 1, matched) ?? 1);
+  return failed >= threshold ? { failed, threshold } : undefined;
+}
