@@ -37,6 +37,8 @@ const MILLI = -3;
 const MAX = 2n ** 63n - 1n;
 /** 10^64 is a multiple of 2^64, so what is scaled further up reads as 0 in an `int64`. */
 const WRAPS_TO_ZERO = 64;
+/** By how many places Go multiplies at once, and lets the product overflow; otherwise it notices, and gives 0. */
+const WRAPPING_SCALES: readonly number[] = [1, 2, 3, 6, 9];
 /** Amounts whose exponents are further apart are not added: nobody has them, and their sum would fill the memory. */
 const MAX_ALIGNMENT = 10_000;
 
@@ -72,13 +74,19 @@ export function parseQuantity(text: string): Quantity {
 function parseWide(sign: bigint, written: bigint, places: number, exponent: number, format: QuantityFormat): Quantity {
   const binary = format === 'BinarySI';
   const unscaled = binary ? written << BigInt(exponent) : written;
-  const rounded = roundUp(unscaled, (binary ? 0 : exponent) - places, NANO);
-  const amount = { ...rounded, format, wide: true };
+  const amount = { ...inNanos(unscaled, (binary ? 0 : exponent) - places), format, wide: true };
   if (binary && compareQuantities(amount, { ...ZERO, unscaled: MAX }) > 0) {
     return { ...amount, unscaled: sign * MAX, exponent: 0 };
   }
   const small = binary && compareQuantities(amount, { ...ZERO, unscaled: 1n }) < 0;
   return { ...amount, unscaled: sign * amount.unscaled, format: small ? 'DecimalSI' : format };
+}
+
+/** Where Go holds billionths, so do we; what is so large that an `int64` reads 0 of it stays short. */
+function inNanos(unscaled: bigint, exponent: number): { unscaled: bigint; exponent: number } {
+  if (exponent <= NANO) return roundUp(unscaled, exponent, NANO);
+  if (exponent >= WRAPS_TO_ZERO) return { unscaled, exponent };
+  return { unscaled: unscaled * 10n ** BigInt(exponent - NANO), exponent: NANO };
 }
 
 function readSuffix(text: string, suffix: string): { exponent: number; format: QuantityFormat } {
@@ -189,17 +197,20 @@ export const milliValue = (quantity: Quantity): bigint => scaledValue(quantity, 
 export const wholeValue = (quantity: Quantity): bigint => scaledValue(quantity, 0);
 
 function scaledValue({ unscaled, exponent, wide }: Quantity, scale: number): bigint {
+  if (wide) return scaledWide(unscaled, exponent, scale);
   const up = exponent - scale;
-  if (up >= 0) {
-    const value = unscaled * 10n ** BigInt(Math.min(up, WRAPS_TO_ZERO));
-    return wide ? BigInt.asIntN(64, value) : isInt64(value) ? value : 0n;
-  }
-  if (!wide || unscaled >= 0n) return BigInt.asIntN(64, divideAwayFromZero(unscaled, -up));
-  // Go adds one to a quotient with a rest, also to a negative one: cut towards zero, or down if it is large.
+  if (up < 0) return divideAwayFromZero(unscaled, -up);
+  const value = unscaled * 10n ** BigInt(Math.min(up, WRAPS_TO_ZERO));
+  return isInt64(value) || WRAPPING_SCALES.includes(up) ? BigInt.asIntN(64, value) : 0n;
+}
+
+/** Go divides the lowest 64 bits of all that is below 2^63, so that negative amounts wrap, and adds one for the rest. */
+function scaledWide(unscaled: bigint, exponent: number, scale: number): bigint {
+  const up = exponent - scale;
+  if (up >= 0) return BigInt.asIntN(64, unscaled * 10n ** BigInt(Math.min(up, WRAPS_TO_ZERO)));
   const divisor = 10n ** BigInt(-up);
-  const rest = unscaled % divisor !== 0n;
-  const large = -unscaled * 10n ** BigInt(exponent - NANO) >= MAX;
-  return BigInt.asIntN(64, unscaled / divisor + (rest && !large ? 1n : 0n));
+  const dividend = unscaled < MAX ? BigInt.asIntN(64, unscaled) : unscaled;
+  return BigInt.asIntN(64, dividend / divisor + (dividend % divisor === 0n ? 0n : 1n));
 }
 
 /** Negative, 0 or positive, as `a` is less than, equal to or greater than `b`. */

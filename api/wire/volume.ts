@@ -25,11 +25,11 @@ const projection = struct({
 });
 
 const claim = struct({
-  metadata,
+  'metadata!': metadata,
   'spec!': struct({
     accessModes: list('string'),
     'selector?': selector,
-    resources: struct({ limits: map('quantity'), requests: map('quantity') }),
+    'resources!': struct({ limits: map('quantity'), requests: map('quantity') }),
     volumeName: 'string',
     'storageClassName?': 'string',
     'volumeMode?': 'string',
