@@ -27,7 +27,8 @@ export function conditionPatch(pod: Pod, { set, upgradable, sets, now }: Conditi
   if (current?.status === fields.status && current.reason === fields.reason && current.message === fields.message) {
     return [];
   }
-  const value = { type: upgradableCondition, lastProbeTime: null, lastTransitionTime: printTime(now), ...fields };
+  const since = current?.status === fields.status ? (current.lastTransitionTime ?? null) : printTime(now);
+  const value = { type: upgradableCondition, lastProbeTime: null, lastTransitionTime: since, ...fields };
   if (!pod.status?.conditions) return [{ op: 'add', path: '/status/conditions', value: [value] }];
   if (!current) return [{ op: 'add', path: '/status/conditions/-', value }];
   return [{ op: 'replace', path: `/status/conditions/${index}`, value }];

@@ -113,7 +113,12 @@ export function plan(set: SidecarSet, pods: readonly Pod[], context: Context): P
       ...[...unmatched.keys()].filter((pod) => holdsGrant(pod, subject)),
     ].map((pod) => withdrawal(pod, subject)),
     notUpgradable: keysOf(having('notUpgradable')),
-    conditions: conditionWrites(matched, having('notUpgradable'), subject, context),
+    conditions: conditionWrites(
+      matched.filter((facts) => !cold.has(facts)),
+      having('notUpgradable'),
+      subject,
+      context,
+    ),
     status: statusOf(set, matched, context),
     ...(halted && { halted }),
     revisions: revisionsOf(matched),

@@ -1,13 +1,14 @@
 import test from 'ava';
+import jsonpatch from 'fast-json-patch';
 import { compareBytes, isObject } from '../../api/json.ts';
 import type { ControllerRevision, Pod } from '../../api/kubernetes.ts';
-import { readHashes } from '../../api/pod-annotations.ts';
-import { hashKey } from '../../api/pod-contract.ts';
-import { valueOr } from '../../api/reading.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { revisionData } from '../../controller/revisions/data.ts';
 import { register, toDelete } from '../../controller/revisions/history.ts';
 import { newRevision, revisionLabels } from '../../controller/revisions/revision.ts';
+import { plan } from '../../controller/rollout/plan.ts';
+import type { PodWrite } from '../../controller/rollout/pod-write.ts';
+import { isNews } from '../../controller/rollout/status.ts';
 import { oracle, plain } from './corpus.ts';
 
 const namespace = 'kruise-system';
@@ -53,7 +54,12 @@ for (const recorded of oracle<NewRevision | Reconcile>('history')) {
     t.is(registered.collisionCount, out.status.collisionCount ?? -1);
     const others = revisions.filter(({ metadata }) => metadata?.name !== registered.revision.metadata?.name);
     const stored = [...others, registered.revision];
-    const deleted = toDelete(sidecarSet, stored, revisionsOf(pods));
+    const planned = plan(sidecarSet, pods, {
+      now: Date.UTC(2026, 0, 2, 3, 4, 5),
+      controllerRevision: registered.revision.metadata?.name ?? '',
+      collisionCount: registered.collisionCount,
+    });
+    const deleted = toDelete(sidecarSet, stored, new Set(planned.revisions.inUse));
     const left = stored
       .filter((revision) => !deleted.includes(revision))
       .map(({ metadata, revision }) => ({
@@ -63,13 +69,31 @@ for (const recorded of oracle<NewRevision | Reconcile>('history')) {
       }))
       .sort((a, b) => a.revision - b.revision || compareBytes(a.name, b.name));
     t.deepEqual(left, out.revisions);
+    t.deepEqual(changedBy(planned.upgrade, pods), changedPods(out.changedPods ?? []));
+    const status = isNews(sidecarSet, planned.status) ? planned.status : sidecarSet.status;
+    t.deepEqual({ updatedReadyPods: 0, ...status }, { updatedReadyPods: 0, ...out.status });
   });
 }
 
-/** The revisions that the pods carry; all pods of the corpus match. */
-function revisionsOf(pods: Pod[]): Set<string> {
-  const hashes = pods.map(({ metadata }) => readHashes(metadata?.annotations?.[hashKey]));
-  return new Set(
-    hashes.flatMap((read) => [...valueOr(read, new Map())].map(([, entry]) => entry.controllerRevision ?? '')),
+type Changed = Record<string, { annotations: Record<string, string>; images: Record<string, string> }>;
+
+const changedPods = (pods: NonNullable<Reconcile['out']['changedPods']>): Changed =>
+  Object.fromEntries(pods.map(({ name, annotations, images }) => [name, { annotations, images }]));
+
+function changedBy(writes: PodWrite[], pods: Pod[]): Changed {
+  return Object.fromEntries(
+    writes.map(({ name, patch }) => {
+      const pod = structuredClone(pods.find(({ metadata }) => metadata?.name === name)) as Pod;
+      const { newDocument: changed } = jsonpatch.applyPatch(pod, patch as jsonpatch.Operation[], true);
+      const annotations = Object.entries(changed.metadata?.annotations ?? {}).map(([key, text]): [string, string] => [
+        key,
+        text.replaceAll('2026-01-02T03:04:05Z', '<now>'),
+      ]);
+      const images = (changed.spec?.containers ?? []).map((container): [string, string] => [
+        container.name,
+        container.image ?? '',
+      ]);
+      return [name, { annotations: Object.fromEntries(annotations), images: Object.fromEntries(images) }];
+    }),
   );
 }

@@ -1,6 +1,7 @@
 import { equalImages, isPinned, sameImage } from '../../../api/image.ts';
 import type { Pod } from '../../../api/kubernetes.ts';
 import { readInPlaceStates, readWorking } from '../../../api/pod-annotations.ts';
+import { patchAnnotations } from '../../../api/pod-metadata.ts';
 import type { SidecarSet } from '../../../api/sidecar-set.ts';
 
 type Excuse = (set: SidecarSet, pod: Pod) => boolean;
@@ -40,14 +41,17 @@ export const surprise4Panic: Excuse = (set, { metadata }) => {
   return isNullEntry || hashes.some((key) => metadata?.annotations?.[key]?.trim() === 'null');
 };
 
-/** Q2: a pair that is idle with another empty image than the set's; OpenKruise calls it half upgraded and rewrites it. */
-export const q2EmptyImage: Excuse = (set, pod) =>
-  hotSidecars(set).some(({ name, empty }) =>
-    [`${name}-1`, `${name}-2`].some((copy) => {
-      const version = pod.metadata?.annotations?.[`version.sidecarset.kruise.io/${copy}`];
-      return version !== undefined && (version === '0') !== (imageOf(pod, copy) === empty);
-    }),
-  );
+/** Q2: the idle copy has another image than the set's empty one, or a version beside it; OpenKruise judges by the image. */
+export const q2EmptyImage: Excuse = (set, pod) => {
+  const working = readWorking(pod.metadata?.annotations?.[WORKING]);
+  return hotSidecars(set).some(({ name, empty }) => {
+    const named = 'problem' in working ? undefined : working.value.get(name);
+    const idle = named === `${name}-1` ? `${name}-2` : `${name}-1`;
+    const version = pod.metadata?.annotations?.[`version.sidecarset.kruise.io/${idle}`];
+    const image = imageOf(pod, idle);
+    return version !== undefined && image !== undefined && (version === '0') !== (image === empty);
+  });
+};
 
 /** Surprise 14: the working annotation names no copy, or the empty one; OpenKruise then empties the live one. */
 export const surprise14Working: Excuse = (set, pod) => {
@@ -65,6 +69,10 @@ export const surprise14Working: Excuse = (set, pod) => {
 export const q28Native: Excuse = ({ spec }) =>
   (spec.initContainers ?? []).some(({ restartPolicy }) => restartPolicy === 'Always');
 
+/** Q21: a `patchPodMetadata` that cannot be merged into the pod's annotation; OpenKruise then upgrades no pod at all. */
+export const q21Merge: Excuse = ({ spec }, { metadata }) =>
+  patchAnnotations(metadata?.annotations ?? {}, spec.patchPodMetadata ?? []).unmerged.length > 0;
+
 const EXCUSES: Readonly<Record<string, Excuse>> = {
   q6Spelling,
   surprise15State,
@@ -72,6 +80,7 @@ const EXCUSES: Readonly<Record<string, Excuse>> = {
   q2EmptyImage,
   surprise14Working,
   q28Native,
+  q21Merge,
 };
 
 /** The quirk or surprise because of which Baton may judge this pod otherwise. */
