@@ -1,7 +1,7 @@
 import type { SidecarSet } from './sidecar-set.ts';
 
 const canaryKey = 'apps.kruise.io/sidecarset-canary';
-const baseKey = 'apps.kruise.io/sidecarset-base';
+export const baseKey = 'apps.kruise.io/sidecarset-base';
 
 /** The SidecarSet that a canary set stands in for on the pods that both match; undefined when the set is no canary. */
 export function baseOf({ metadata: { annotations } }: SidecarSet): string | undefined {

@@ -86,6 +86,16 @@ export function overlaps(a: LabelSelector | undefined, b: LabelSelector | undefi
   return a !== undefined && b !== undefined && !excludes(a, b) && !excludes(b, a);
 }
 
+/** Whether OpenKruise takes selectors that overlap for disjoint: one wants a key present that the other does not mention (Q16). */
+export function overlapsUnnoticed(a: LabelSelector, b: LabelSelector): boolean {
+  return wantsMore(a, b) || wantsMore(b, a);
+}
+
+function wantsMore(a: LabelSelector, b: LabelSelector): boolean {
+  const demanded = demandedValues(b);
+  return (a.matchExpressions ?? []).some(({ key, operator }) => operator === 'Exists' && !demanded.has(key));
+}
+
 /** Whether one requirement of `b` contradicts what `a` demands of the same key. */
 function excludes(a: LabelSelector, b: LabelSelector): boolean {
   const demanded = demandedValues(a);

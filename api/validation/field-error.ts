@@ -9,6 +9,7 @@ const HEADINGS = {
   FieldValueForbidden: 'Forbidden',
   FieldValueTooLong: 'Too long',
   FieldValueNotFound: 'Not found',
+  FieldValueTypeInvalid: 'Invalid value',
 } as const;
 
 type Scalar = string | number | boolean;
@@ -21,6 +22,8 @@ export interface FieldError {
   badValue?: Scalar;
   /** How {@link errorText} shows a value that is not plain. */
   shown?: string;
+  /** OpenKruise accepts it. An update of a set that had the same mistake before passes, with a warning. */
+  stricter?: true;
 }
 
 /** A value is missing; the rule on `badValue` is Kubernetes': the empty string. */
@@ -39,12 +42,28 @@ export const forbidden = (field: string, detail: string): FieldError => ({
   badValue: '',
 });
 
+/** A text is over its limit, which is in bytes. */
+export const tooLong = (field: string, limit: number): FieldError => ({
+  type: 'FieldValueTooLong',
+  field,
+  detail: `may not be more than ${limit} bytes`,
+  badValue: '<value omitted>',
+});
+
 /** A list has one value twice. */
 export const duplicate = (field: string, badValue: Scalar): FieldError => ({
   type: 'FieldValueDuplicate',
   field,
   detail: '',
   badValue,
+});
+
+/** A list has one member of an enumeration twice. */
+export const duplicateMember = (field: string, value: string): FieldError => ({
+  type: 'FieldValueDuplicate',
+  field,
+  detail: '',
+  shown: show(value),
 });
 
 /** A plain value is wrong. */
@@ -72,18 +91,33 @@ export const notSupported = (field: string, value: unknown, supported: readonly 
 });
 
 /** A name refers to nothing. */
-export const notFound = (field: string, badValue: Scalar): FieldError => ({
+export const notFound = (field: string, badValue: Scalar, detail = ''): FieldError => ({
   type: 'FieldValueNotFound',
   field,
-  detail: '',
+  detail,
   badValue,
 });
+
+/** A field cannot be read at all. */
+export const typeInvalid = (field: string, detail: string): FieldError => ({
+  type: 'FieldValueTypeInvalid',
+  field,
+  detail,
+  shown: '',
+});
+
+/** The same mistake, as one that OpenKruise accepts. */
+export const stricter = (error: FieldError): FieldError => ({ ...error, stricter: true });
+
+/** What a rule for texts finds wrong with one. */
+export const broken = (field: string, value: string, problems: readonly string[]): FieldError[] =>
+  problems.map((problem) => invalid(field, value, problem));
 
 const show = (value: unknown): string => (value === undefined ? 'null' : printJson(value));
 
 /** The error as one line, as the Kubernetes API prints it: `spec.name: Invalid value: "x": must be …`. */
 export function errorText({ type, field, detail, badValue, shown }: FieldError): string {
-  const bare = type === 'FieldValueRequired' || type === 'FieldValueForbidden' || type === 'FieldValueTooLong';
+  const bare = ['FieldValueRequired', 'FieldValueForbidden', 'FieldValueTooLong'].includes(type) || shown === '';
   const value = bare ? '' : `: ${shown ?? show(badValue)}`;
   return `${field}: ${HEADINGS[type]}${value}${detail === '' ? '' : `: ${detail}`}`;
 }

@@ -8,9 +8,12 @@ export interface Field {
 
 /** A field of an object; without a value if the parent is no object or has no such field, as Go's zero value would be. */
 export const get = (parent: Field, key: string): Field => ({
-  at: `${parent.at}.${key}`,
+  at: parent.at === '' ? key : `${parent.at}.${key}`,
   value: isObject(parent.value) && Object.hasOwn(parent.value, key) ? parent.value[key] : undefined,
 });
+
+/** A value of a map, its path in Kubernetes' spelling: `limits[cpu]`. */
+export const getKey = (parent: Field, key: string): Field => ({ ...get(parent, key), at: `${parent.at}[${key}]` });
 
 /** Whether a field is there and not `null`. */
 export const isSet = ({ value }: Field): boolean => value !== undefined && value !== null;

@@ -1,14 +1,10 @@
 import { safeEncode } from '../../api/hash.ts';
 import type { ControllerRevision } from '../../api/kubernetes.ts';
+import { revisionLabels } from '../../api/revision-labels.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { revisionData } from './data.ts';
 
-/** Labels of a ControllerRevision (OpenKruise's keys, `sidecarset.md` 0.5). */
-export const revisionLabels = {
-  set: 'kruise.io/sidecarset-name',
-  hash: 'controller.kubernetes.io/hash',
-  customVersion: 'apps.kruise.io/sidecarset-custom-version',
-} as const;
+export { revisionLabels } from '../../api/revision-labels.ts';
 
 /** The longest part of a set's name that goes into a revision's name. */
 const MAX_PREFIX = 223;
