@@ -2,7 +2,8 @@ import { isObject, numberText, printSortedJsonLikeGo } from '../../api/json.ts';
 import type { ControllerRevision } from '../../api/kubernetes.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { sidecarContainer } from '../../api/wire/container.ts';
-import { goForm } from '../../api/wire/wire.ts';
+import { volume } from '../../api/wire/volume.ts';
+import { goForm, type Wire } from '../../api/wire/wire.ts';
 
 /**
  * What a revision records of a set, byte for byte as OpenKruise writes it (`sidecarset.md` 4.9): five fields, unset ones as
@@ -13,11 +14,11 @@ export function revisionData({ spec }: SidecarSet): string {
   return canonical({
     spec: {
       $patch: 'replace',
-      containers: listOf(spec.containers, containerForm),
-      imagePullSecrets: listOf(spec.imagePullSecrets, asIs),
-      initContainers: listOf(spec.initContainers, containerForm),
-      patchPodMetadata: listOf(spec.patchPodMetadata, asIs),
-      volumes: listOf(spec.volumes, asIs),
+      containers: listOf(spec.containers, sidecarContainer),
+      imagePullSecrets: listOf(spec.imagePullSecrets),
+      initContainers: listOf(spec.initContainers, sidecarContainer),
+      patchPodMetadata: listOf(spec.patchPodMetadata),
+      volumes: listOf(spec.volumes, volume),
     },
   });
 }
@@ -27,14 +28,12 @@ export const dataText = ({ data }: ControllerRevision): string => canonical(data
 
 const canonical = (value: unknown): string => printSortedJsonLikeGo(asFloats(value));
 
-/** Go leaves an empty list out, and reads what is left out as nil. */
-const listOf = (list: readonly unknown[] | null | undefined, form: (item: unknown) => unknown): unknown =>
-  list?.length ? list.map(form) : null;
-
-const asIs = (item: unknown): unknown => item;
-
-/** Mistakes are not reported here: a stored set was validated, and its revision must not fail. */
-const containerForm = (container: unknown): unknown => goForm(sidecarContainer, container, { report: () => undefined });
+/**
+ * Go leaves an empty list out, and reads what is left out as nil. Mistakes are not reported here: a stored set was validated,
+ * and its revision must not fail.
+ */
+const listOf = (list: readonly unknown[] | null | undefined, wire: Wire = 'any'): unknown =>
+  list?.length ? list.map((item) => goForm(wire, item, { report: () => undefined })) : null;
 
 /** OpenKruise reads its own JSON into float64 before it prints it: integers above 2^53 lose digits (surprise 17). */
 function asFloats(value: unknown): unknown {
