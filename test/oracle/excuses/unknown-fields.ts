@@ -1,20 +1,22 @@
-import { copyJson } from '../../../api/json.ts';
+import { isObject } from '../../../api/json.ts';
 import { problemsOfSet } from '../../../api/wire/sidecar-set.ts';
 
-const unknownPaths = (object: unknown): string[] =>
-  problemsOfSet(object).flatMap(({ kind, path }) => (kind === 'unknown' ? [path] : []));
+const unknownPaths = (object: unknown): Set<string> =>
+  new Set(problemsOfSet(object).flatMap(({ kind, path }) => (kind === 'unknown' ? [path] : [])));
 
 /** Quirk Q26: the object has fields that OpenKruise does not know. It drops them; Baton keeps them, and hashes them no more. */
-export const q26 = (object: unknown): boolean => unknownPaths(object).length > 0;
+export const q26 = (object: unknown): boolean => unknownPaths(object).size > 0;
 
 /** The object without those fields, for comparing with what OpenKruise wrote. */
-export function withoutUnknownFields<T>(object: T): T {
-  const copy = copyJson(object);
-  for (const path of unknownPaths(object)) {
-    const steps = path.split(/[.[\]]+/).filter((step) => step !== '');
-    const last = steps.pop() ?? '';
-    const parent = steps.reduce<unknown>((value, step) => (value as Record<string, unknown>)[step], copy);
-    Reflect.deleteProperty(parent as object, last);
-  }
-  return copy;
+export const withoutUnknownFields = (object: unknown): unknown => without(unknownPaths(object), object, '');
+
+function without(paths: ReadonlySet<string>, value: unknown, path: string): unknown {
+  if (Array.isArray(value)) return value.map((item, index) => without(paths, item, `${path}[${index}]`));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, field]) => {
+      const inner = path === '' ? key : `${path}.${key}`;
+      return paths.has(inner) ? [] : [[key, without(paths, field, inner)]];
+    }),
+  );
 }
