@@ -1,5 +1,5 @@
 import { isObject, numberText, printSortedJsonLikeGo } from '../../api/json.ts';
-import type { ControllerRevision } from '../../api/kubernetes.ts';
+import type { ControllerRevision, Volume } from '../../api/kubernetes.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { sidecarContainer } from '../../api/wire/container.ts';
 import { volume } from '../../api/wire/volume.ts';
@@ -18,7 +18,7 @@ export function revisionData({ spec }: SidecarSet): string {
       imagePullSecrets: listOf(spec.imagePullSecrets),
       initContainers: listOf(spec.initContainers, sidecarContainer),
       patchPodMetadata: listOf(spec.patchPodMetadata),
-      volumes: listOf(spec.volumes, volume),
+      volumes: volumesOf(spec),
     },
   });
 }
@@ -34,6 +34,18 @@ const canonical = (value: unknown): string => printSortedJsonLikeGo(asFloats(val
  */
 const listOf = (list: readonly unknown[] | null | undefined, wire: Wire = 'any'): unknown =>
   list?.length ? list.map((item) => goForm(wire, item, { report: () => undefined })) : null;
+
+/** Go also writes the unset time in the metadata of a claim's template, as `null`. */
+function volumesOf({ volumes }: SidecarSet['spec']): unknown {
+  const forms = listOf(volumes, volume) as Volume[] | null;
+  if (!forms) return null;
+  return forms.map((form) => {
+    const template = form.ephemeral?.volumeClaimTemplate;
+    if (!template) return form;
+    const metadata = { creationTimestamp: null, ...template.metadata };
+    return { ...form, ephemeral: { ...form.ephemeral, volumeClaimTemplate: { ...template, metadata } } };
+  });
+}
 
 /** OpenKruise reads its own JSON into float64 before it prints it: integers above 2^53 lose digits (surprise 17). */
 function asFloats(value: unknown): unknown {
