@@ -1,5 +1,6 @@
 import { descriptorBench } from './descriptor/index.ts';
 import { coldHandovers, warmHandovers, type Handovers } from './handover/index.ts';
+import { injectionBench } from './injection/index.ts';
 import { latencyBench } from './latency/index.ts';
 import { printTable } from './table.ts';
 
@@ -40,5 +41,16 @@ printTable(
     ms(p50),
     ms(p99),
     (p99 / before.p99).toFixed(2),
+  ]),
+);
+
+printTable(
+  'Injection into one pod, by processor time (goal: linear in the matching sets, and next to nothing for the others)',
+  ['sets', 'matching', 'us', 'us / matching set'],
+  injectionBench().map(({ sets, matching, microsPerPod }) => [
+    String(sets),
+    String(matching),
+    microsPerPod.toFixed(0),
+    (microsPerPod / matching).toFixed(0),
   ]),
 );

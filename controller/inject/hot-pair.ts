@@ -38,7 +38,7 @@ const annotationVariable = (name: string, key: string): EnvVar => ({
 export function warnOfHotTraps(container: Container, warn: Warn): void {
   for (const name of PROBES.filter((name) => NETWORK.some((kind) => container[name]?.[kind]))) {
     warn(
-      `${name} asks the network, which both copies share, so either copy's answer passes for the other's; use exec: baton health`,
+      `${name} asks the network, which both copies share, so either copy's answer passes for the other's; ask the process itself, with exec`,
     );
   }
   if (container.lifecycle?.preStop) {

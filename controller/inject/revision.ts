@@ -1,9 +1,9 @@
 import { percentToFraction } from '../../api/int-or-percent.ts';
 import type { ControllerRevision, Pod } from '../../api/kubernetes.ts';
+import { revisionLabels } from '../../api/revision-labels.ts';
 import { matches } from '../../api/selector.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { restore } from '../revisions/restore.ts';
-import { revisionLabels } from '../revisions/revision.ts';
 import type { Warn } from './warnings.ts';
 
 /** What the choice between a set's specs depends on. */

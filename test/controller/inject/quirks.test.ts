@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { ControllerRevision, LabelSelector } from '../../../api/kubernetes.ts';
 import type { SidecarSetSpec } from '../../../api/sidecar-set.ts';
+import { isForInjection } from '../../../controller/inject/request.ts';
 import { cold, containerOf, hot, injectInto, messagesOf, podOf, setOf } from './helpers.ts';
 
 const revisionOf = (name: string, image: string): ControllerRevision => ({
@@ -143,4 +144,20 @@ test('a resourcesPolicy without a target stops the pod, and says why', (t) => {
     code: 'ERR_BATON_RESOURCES',
     message: 'container log: resourcesPolicy: no containers match the regex pattern "^x"',
   });
+});
+
+test('only a pod that is being created is injected into', (t) => {
+  t.true(isForInjection({ operation: 'CREATE' }));
+  for (const operation of ['UPDATE', 'DELETE', 'CONNECT']) t.false(isForInjection({ operation }));
+  t.false(isForInjection({ operation: 'CREATE', subResource: 'eviction' }));
+});
+
+test('a pod that has ended or is being deleted is left alone', (t) => {
+  const sets = [setOf('s', { containers: [cold] })];
+  for (const phase of ['Succeeded', 'Failed']) {
+    const pod = { ...podOf(), status: { phase } };
+    t.is(injectInto(pod, sets).pod, pod);
+  }
+  const deleted = podOf({}, { deletionTimestamp: '2026-01-01T00:00:00Z' });
+  t.is(injectInto(deleted, sets).pod, deleted);
 });
