@@ -26,16 +26,17 @@ export interface Selection {
 
 /**
  * Takes candidates in their order, as far as partition and maxUnavailable allow (`sidecarset.md` 4.4 and 4.5). The last ones
- * stay old; a pod that is not ready costs nothing (Q11). Grants that are given already come first: each holds its place.
+ * stay old; a pod that is not ready (Q11), or is counted already, costs nothing. Grants that are given already come first: each
+ * holds its place.
  *
  * @param ordered - the candidates
- * @param matched - all pods of the set: what percentages are of
- * @param unavailable - how many of them are unavailable before
+ * @param matched - how many pods the set has: what percentages are of
+ * @param down - those of them that count against maxUnavailable
  */
 export function select(
   ordered: readonly PodFacts[],
   { strategy, attempt }: Subject,
-  { matched, unavailable }: { matched: number; unavailable: number },
+  { matched, down }: { matched: number; down: ReadonlySet<PodFacts> },
 ): Selection {
   const partition = partitionOf(strategy.partition, matched);
   const limit = maxUnavailableOf(strategy.maxUnavailable, matched);
@@ -44,17 +45,18 @@ export function select(
   const open = ordered.slice(0, first);
   const queue = [...open.filter(isGranted), ...open.filter((facts) => !isGranted(facts))];
   const taken: PodFacts[] = [];
-  let down = unavailable;
+  let unavailable = down.size;
   for (const facts of queue) {
-    if (facts.isReady && down >= limit) break;
-    if (facts.isReady) down++;
+    const costs = facts.isReady && !down.has(facts);
+    if (costs && unavailable >= limit) break;
+    if (costs) unavailable++;
     taken.push(facts);
   }
+  const limited = `maxUnavailable: ${unavailable} of ${limit} pods are unavailable`;
+  const kept = `partition: ${partition} pods stay old`;
   const waiting = new Map([
-    ...queue
-      .slice(taken.length)
-      .map((facts): [PodFacts, string] => [facts, `maxUnavailable: ${down} of ${limit} pods are unavailable`]),
-    ...ordered.slice(first).map((facts): [PodFacts, string] => [facts, `partition: ${partition} pods stay old`]),
+    ...queue.slice(taken.length).map((facts): [PodFacts, string] => [facts, limited]),
+    ...ordered.slice(first).map((facts): [PodFacts, string] => [facts, kept]),
   ]);
   return { taken, waiting };
 }

@@ -78,10 +78,10 @@ export function plan(set: SidecarSet, pods: readonly Pod[], context: Context): P
   const halted = haltOf(subject, having('failed').length, matched.length);
   const stop = whyStopped(subject, halted);
   const ordered = inOrder(matched, [...having('cold'), ...having('hot')], subject);
-  const unavailable = matched.filter((facts) => isUnavailable(facts, context)).length;
+  const down = new Set(matched.filter((facts) => isUnavailable(facts, context)));
   const { taken, waiting } =
     stop === undefined
-      ? select(ordered, subject, { matched: matched.length, unavailable })
+      ? select(ordered, subject, { matched: matched.length, down })
       : { taken: [], waiting: new Map(ordered.map((facts) => [facts, stop])) };
   const finishing = stop === undefined ? having('finish') : [];
   const cold = new Set(taken.filter((facts) => outcomeOf(outcomes.get(facts)) === 'cold'));
