@@ -1,5 +1,5 @@
 import { intOrPercentErrors } from '../int-or-percent.ts';
-import { invalid, invalidObject, notSupported, type FieldError } from './field-error.ts';
+import { invalid, notSupported, type FieldError } from './field-error.ts';
 import { get, isSet, list, number, text, type Field } from './field.ts';
 
 const SECONDS = ['migrationTimeoutSeconds', 'drainTimeoutSeconds', 'soakSeconds'];
@@ -19,17 +19,10 @@ function strategyErrors(strategy: Field): FieldError[] {
   const rollback = get(strategy, 'rollback');
   const isForeign = isSet(rollback) && !ROLLBACKS.includes(text(rollback));
   return [
-    ...SECONDS.map((key) => get(strategy, key))
-      .filter(isSet)
-      .flatMap(secondsErrors),
+    ...SECONDS.map((key) => get(strategy, key)).flatMap((field) => {
+      const seconds = number(field) ?? 0;
+      return seconds < 0 ? [invalid(field.at, seconds, 'must be greater than or equal to 0')] : [];
+    }),
     ...(isForeign ? [notSupported(rollback.at, text(rollback), ROLLBACKS)] : []),
   ];
-}
-
-function secondsErrors(field: Field): FieldError[] {
-  const seconds = number(field);
-  if (seconds === undefined || !Number.isInteger(seconds)) {
-    return [invalidObject(field.at, field.value, 'must be a whole number of seconds')];
-  }
-  return seconds < 0 ? [invalid(field.at, seconds, 'must be greater than or equal to 0')] : [];
 }

@@ -119,7 +119,7 @@ const show = (value: unknown): string => (value === undefined ? 'null' : printJs
 export function errorText({ type, field, detail, badValue, shown }: FieldError): string {
   const bare = ['FieldValueRequired', 'FieldValueForbidden', 'FieldValueTooLong'].includes(type) || shown === '';
   const value = bare ? '' : `: ${shown ?? show(badValue)}`;
-  return `${field}: ${HEADINGS[type]}${value}${detail === '' ? '' : `: ${detail}`}`;
+  return `${field === '' ? 'SidecarSet' : field}: ${HEADINGS[type]}${value}${detail === '' ? '' : `: ${detail}`}`;
 }
 
 /** All errors as one message; one that occurs twice is said once. */

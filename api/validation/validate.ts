@@ -1,5 +1,6 @@
 import { toBeta } from '../conversion.ts';
 import { ApiError } from '../error.ts';
+import { isObject } from '../json.ts';
 import type { ControllerRevision } from '../kubernetes.ts';
 import { problemsOfSet } from '../wire/sidecar-set.ts';
 import { additionErrors } from './additions.ts';
@@ -77,10 +78,11 @@ export function answer({ errors, warnings }: Findings): {
 
 /** A set as `v1beta1`, or why it cannot be read. */
 function read(object: unknown): Field | FieldError[] {
+  if (!isObject(object)) return [typeInvalid('', 'must be an object')];
   const mistyped = problemsOfSet(object).filter(({ kind }) => kind === 'type');
   if (mistyped.length > 0) return mistyped.map(({ path, message }) => typeInvalid(path, message));
   try {
-    return { at: '', value: toBeta(object as object) };
+    return { at: '', value: toBeta(object) };
   } catch (error) {
     if (error instanceof ApiError) return [typeInvalid('apiVersion', error.message)];
     throw error;

@@ -1,14 +1,16 @@
 import test from 'ava';
 import { calculate, evaluateExpression, type Value } from '../../api/expression.ts';
 import { parseQuantity, quantityText } from '../../api/quantity.ts';
+import { resourcesPolicyErrors } from '../../api/validation/resources-policy.ts';
 import { oracle, vectors } from './corpus.ts';
+import { hasUnreadable, needsAmount } from './excuses/validation.ts';
 
 interface Unit {
   id: string;
   desc: string;
   op: string;
-  in: { s: [expression: string, variable: string, aggregate: string] };
-  out: { value?: string; error?: string };
+  in: { s: [expression: string, variable: 'cpu' | 'memory', aggregate: string] };
+  out: { value?: string; error?: string; validate?: string };
 }
 
 /** The value as text, or the error's message. */
@@ -31,6 +33,16 @@ for (const { id, desc, in: given, out } of oracle<Unit>('units').filter(({ op })
       outcome(() => evaluateExpression(expression, parseQuantity(aggregate))),
       expected ?? '',
     );
+  });
+}
+
+for (const { id, desc, in: given, out } of oracle<Unit>('units').filter(({ op }) => op === 'expr')) {
+  const [text, resource] = given.s;
+  test(`${id} validated, ${desc}`, (t) => {
+    const resourcesPolicy = { targetContainersNameRegex: '.*', resourcesExpr: { limits: { [resource]: text } } };
+    const [error] = resourcesPolicyErrors({ at: '', value: { resourcesPolicy } }, 'spec[0].resourcesPolicy');
+    if (hasUnreadable({ text, resource }) || needsAmount({ text, resource })) t.pass('mended: Q18, Q19');
+    else t.is(error?.detail, out.validate);
   });
 }
 

@@ -89,7 +89,7 @@ const q16: Excuse = {
     ),
 };
 
-interface Expression {
+export interface Expression {
   text: string;
   resource: 'cpu' | 'memory';
 }
@@ -106,16 +106,18 @@ const expressionsOf = ({ object }: Input): Expression[] =>
 const isOfExpression = (texts: readonly string[], { field, badValue }: Finding): boolean =>
   field.includes('.resourcesExpr.') && texts.includes(String(badValue));
 
-const unreadable = (input: Input): string[] =>
+const matching = (input: Input, differs: (expression: Expression) => boolean): string[] =>
   expressionsOf(input)
-    .map(({ text }) => text)
-    .filter((text) => unreadableNumbers(text).length > 0);
+    .filter(differs)
+    .map(({ text }) => text);
 
 /** Q18: an expression has a number with an unknown unit, which OpenKruise takes for 0. */
+export const hasUnreadable = ({ text }: Expression): boolean => unreadableNumbers(text).length > 0;
+
 const q18: Excuse = {
   name: 'Q18',
-  applies: (input) => unreadable(input).length > 0,
-  of: (error, input) => isOfExpression(unreadable(input), error),
+  applies: (input) => matching(input, hasUnreadable).length > 0,
+  of: (error, input) => isOfExpression(matching(input, hasUnreadable), error),
 };
 
 const reasonOf = (compute: () => unknown): string => {
@@ -127,23 +129,19 @@ const reasonOf = (compute: () => unknown): string => {
   }
 };
 
-/** Expressions that fare otherwise with an amount of the resource, as at injection, than with the plain number 1. */
-const typedExpressions = (input: Input): string[] =>
-  expressionsOf(input)
-    .filter(({ text, resource }) => {
-      const withNumber = reasonOf(() => calculate(text, { [resource]: 1 }));
-      if (resource === 'cpu' && namesMemory(text)) return false;
-      return ['0', '1m', '1', '1Ti'].some(
-        (amount) => reasonOf(() => evaluateExpression(text, parseQuantity(amount))) !== withNumber,
-      );
-    })
-    .map(({ text }) => text);
+/** Q19: an expression fares otherwise with an amount, as at injection, than with the plain number 1, which OpenKruise tries. */
+export function needsAmount({ text, resource }: Expression): boolean {
+  if (resource === 'cpu' && namesMemory(text)) return false;
+  const withNumber = reasonOf(() => calculate(text, { [resource]: 1 }));
+  return ['0', '1m', '1', '1Ti'].some(
+    (amount) => reasonOf(() => evaluateExpression(text, parseQuantity(amount))) !== withNumber,
+  );
+}
 
-/** Q19: OpenKruise tries an expression with the plain number 1 in place of an amount. */
 const q19: Excuse = {
   name: 'Q19',
-  applies: (input) => typedExpressions(input).length > 0,
-  of: (error, input) => isOfExpression(typedExpressions(input), error),
+  applies: (input) => matching(input, needsAmount).length > 0,
+  of: (error, input) => isOfExpression(matching(input, needsAmount), error),
 };
 
 /** Q28: OpenKruise does not upgrade native sidecars, and so refuses a set that wants to. */
