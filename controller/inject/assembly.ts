@@ -33,7 +33,7 @@ export function buildSidecars(
       [...(spec.initContainers ?? []), ...(spec.containers ?? [])].map(({ name }) => name),
     ),
   );
-  const taken = [...(pod.spec?.volumes ?? []), ...sets.flatMap((set) => volumesOf(set, () => undefined))];
+  const taken = [...(pod.spec?.volumes ?? []), ...sets.flatMap(volumesOf)];
   const hasVolume = hasRoomForVolume(taken);
   return sets.map((set) => {
     const warn = warnOf(set);
@@ -56,8 +56,10 @@ export function withSidecars(
   }
   const init = sortByName(built.flatMap(({ init }) => init));
   const containers = built.flatMap(({ containers }) => containers);
-  const declared = built.flatMap(({ set }) => volumesOf(set, warnOf(set)));
-  const volumes = uniqueByName(spec.volumes ?? [], declared);
+  const volumes = uniqueByName(
+    spec.volumes ?? [],
+    built.flatMap(({ set }) => volumesOf(set)),
+  );
   const secrets = uniqueByName(
     spec.imagePullSecrets ?? [],
     built.flatMap(({ set }) => set.spec.imagePullSecrets ?? []),

@@ -29,12 +29,14 @@ export function resourcesFor(
 ): NonNullable<Container['resources']> {
   const targets = targetsOf(sidecar, policy, pod, declared);
   const aggregate = AGGREGATES[policy.targetContainersMode] as ((amounts: Quantity[]) => Quantity) | undefined;
-  // OpenKruise computes nothing for a mode that it does not know (oracle surprise 12); the CRD admits none.
+  // OpenKruise computes nothing for a mode that it does not know (oracle surprise 12).
   if (!aggregate) return {};
+  // The CRD requires nothing inside of containers, so even this may be absent.
+  const { resourcesExpr = {} } = policy as Partial<ResourcesPolicy>;
   const amountsOf = (kind: Kind): Record<string, string> =>
     Object.fromEntries(
       RESOURCES.flatMap((resource): [string, string][] => {
-        const expression = policy.resourcesExpr[kind]?.[resource];
+        const expression = resourcesExpr[kind]?.[resource];
         const total = expression ? totalOf(targets, kind, resource, aggregate) : undefined;
         return expression && total ? [[resource, evaluate(sidecar, expression, total, kind, resource)]] : [];
       }),

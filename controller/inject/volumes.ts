@@ -1,19 +1,14 @@
 import type { Container, LocalObjectReference, Volume } from '../../api/kubernetes.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
-import type { Warn } from './warnings.ts';
 
 /**
  * The volumes that a set's own mounts and devices name, init containers first (`sidecarset.md` 2.4); of two with one name the
  * last counts. Those that nothing names are not injected.
  */
-export function volumesOf({ spec }: SidecarSet, warn: Warn): Volume[] {
+export function volumesOf({ spec }: SidecarSet): Volume[] {
   const declared = new Map((spec.volumes ?? []).map((volume) => [volume.name, volume]));
   const used = new Set([...(spec.initContainers ?? []), ...(spec.containers ?? [])].flatMap(namesUsed));
-  return [...used].flatMap((name) => {
-    const volume = declared.get(name);
-    if (!volume) warn(`there is no volume ${name} among spec.volumes`);
-    return volume ?? [];
-  });
+  return [...used].flatMap((name) => declared.get(name) ?? []);
 }
 
 const namesUsed = ({ volumeMounts, volumeDevices }: Container): string[] =>

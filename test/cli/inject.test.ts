@@ -199,6 +199,32 @@ items:
   ]);
 });
 
+test('anchors and merge keys are followed, also to the line of a mistake', (t) => {
+  const anchored = `kind: Pod
+base: &base
+  image: 5
+spec:
+  containers:
+    - {name: app, <<: *base}
+    - *base
+`;
+  const { stderr } = runOn(t, { 'set.yaml': set, 'pod.yaml': anchored });
+  t.regex(stderr, /^pod.yaml:2: warning: base: unknown field/);
+  t.regex(stderr, /pod.yaml:3: spec.containers\[1\].image: must be a string, not 5/);
+  t.regex(stderr, /pod.yaml:6: spec.containers\[0\].image: must be a string, not 5/);
+});
+
+test('mistakes in JSON have a line, too', (t) => {
+  const list = '{"kind": "PodList", "items": [\n{"spec": {"containers": []}},\n{"spec": {"containers": 1}}]}';
+  t.is(
+    runOn(t, { 'set.yaml': set, 'pods.json': list }).stderr,
+    'pods.json:3: spec.containers: must be a list, not 1\n',
+  );
+  const broken = runOn(t, { 'set.yaml': set, 'pods.json': '{"kind": "Pod",\n"spec": }{' });
+  t.is(broken.code, 2);
+  t.regex(broken.stderr, /^pods.json:2: /);
+});
+
 test('warnings and what does not match are told on standard error', (t) => {
   const transfer = set.replace("'log:1'}", "'log:1', transferEnv: [{sourceContainerName: web, envName: A}]}");
   t.is(

@@ -98,3 +98,16 @@ test('network probes and preStop of a hot sidecar are warned of, exec probes and
   t.regex(warned.join('\n'), /mesh: livenessProbe.*\n.*readinessProbe.*\n.*preStop/);
   t.deepEqual(messagesOf(injectInto(podOf(), [setOf('s', { containers: [{ ...cold, ...traps }] })])), []);
 });
+
+test('the patch names what is added, and nothing else', (t) => {
+  const pod = podOf({ containers: [{ name: 'app' }], volumes: [{ name: 'v', emptyDir: {} }] });
+  const { patch } = injectInto(pod, [setOf('s', { containers: [hot, cold] })]);
+  t.deepEqual(patch.map(({ op, path }) => `${op} ${path}`).sort(), [
+    'add /metadata/annotations',
+    'add /metadata/labels/baton.dev~1injected',
+    'add /spec/containers/0',
+    'add /spec/containers/1',
+    'add /spec/containers/3',
+    'add /spec/volumes/1',
+  ]);
+});
