@@ -1,9 +1,11 @@
 import test from 'ava';
 import fc from 'fast-check';
 import jsonpatch from 'fast-json-patch';
+import { ApiError } from '../../../api/error.ts';
 import { printJson } from '../../../api/json.ts';
 import type { Container, Pod, Volume } from '../../../api/kubernetes.ts';
 import type { SidecarContainer, SidecarSet } from '../../../api/sidecar-set.ts';
+import { sidecarSets } from '../../helpers/sidecar-sets.ts';
 import { injectInto, podOf, setOf } from './helpers.ts';
 
 const optional = <T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(fields, { requiredKeys: [] });
@@ -149,6 +151,29 @@ test('fields that Baton does not know survive, in the pod and in the sidecars', 
         for (const own of pod.spec?.[kind] ?? []) {
           if (!one.spec[kind]?.some(({ name }) => name === own.name)) t.is(copies.get(own.name), own);
         }
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('no set and no annotation stops a pod, but a resourcesPolicy that cannot be computed', (t) => {
+  const keys = ['kruise.io/sidecarset-hash', 'kruise.io/sidecarset-working-hotupgrade-container', 'baton.dev/grant'];
+  const odd = fc.dictionary(fc.constantFrom(...keys), fc.oneof(fc.json(), fc.string()), { noNullPrototype: true });
+  fc.assert(
+    fc.property(pods, odd, fc.array(sidecarSets, { maxLength: 3 }), (pod, annotations, sets) => {
+      const matching = sets.map((set) => ({
+        ...set,
+        spec: { ...set.spec, selector: { matchLabels: { app: 'web' } } },
+      }));
+      const spoilt = {
+        ...pod,
+        metadata: { ...pod.metadata, annotations: { ...pod.metadata?.annotations, ...annotations } },
+      };
+      try {
+        t.truthy(injectInto(spoilt, matching).pod);
+      } catch (error) {
+        t.is((error as ApiError).code, 'ERR_BATON_RESOURCES', String((error as Error).stack));
       }
     }),
     { numRuns: 300 },
