@@ -1,12 +1,10 @@
 import { ApiError } from '../api/error.ts';
 import type { Pod } from '../api/kubernetes.ts';
-import { readRecords } from '../api/upgrade-record.ts';
-import { upgradeKey } from '../api/pod-contract.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { pods as podResource } from '../cluster/resource.ts';
-import { decide, isOpen, phaseIn } from './hot-upgrade/decide.ts';
+import { decide, setsUnderWay } from './hot-upgrade/decide.ts';
 import type { Step } from './hot-upgrade/step.ts';
-import { type Memory, setsOf, type View } from './hot-upgrade/view.ts';
+import type { Memory, View } from './hot-upgrade/view.ts';
 
 /** What the agent sees and does on its node, beside the pods' objects. */
 export interface NodeAccess {
@@ -45,8 +43,7 @@ export function createUpgrader({ cluster, node, maxConcurrent, now, onStep }: Up
   const memories = new Map<string, Memory>();
 
   const isUnderWay = (pod: Pod): boolean => {
-    const view = { pod, now: now(), mayStart: false, ...node.look(pod) };
-    return setsOf(readRecords(pod.metadata?.annotations?.[upgradeKey])).some((set) => isOpen(phaseIn(view, set)));
+    return setsUnderWay({ pod, now: now(), mayStart: false, ...node.look(pod) }).length > 0;
   };
 
   const take = async (pod: Pod, step: Step): Promise<void> => {

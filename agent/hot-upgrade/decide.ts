@@ -1,11 +1,8 @@
 import type { Grant } from '../../api/grant.ts';
-import { readGrants } from '../../api/grant.ts';
-import { grantKey, upgradeKey } from '../../api/pod-contract.ts';
 import type { UpgradePhase, UpgradeRecord } from '../../api/upgrade-record.ts';
-import { phaseOf, readRecords } from '../../api/upgrade-record.ts';
+import { phaseOf } from '../../api/upgrade-record.ts';
 import { aftermath, finish, stopping } from './ending.ts';
 import { copyOf, isShown } from './evidence.ts';
-import type { Running } from './judging.ts';
 import { judge } from './judging.ts';
 import { rewrite } from './patches.ts';
 import { planOf } from './plan.ts';
@@ -14,7 +11,7 @@ import type { Step } from './step.ts';
 import { nothing, patch } from './step.ts';
 import { foundHalfWay } from './takeover.ts';
 import type { Memory, View } from './view.ts';
-import { grantOf, recordOf, setsOf } from './view.ts';
+import { grantsOn, recordsOn } from './view.ts';
 
 export interface Decision {
   step: Step;
@@ -29,30 +26,31 @@ export interface Decision {
 export function decide(view: View, memory: Memory): Decision {
   const obstacle = obstacleOf(view);
   if (obstacle !== undefined) return { step: nothing(obstacle), memory };
-  const annotations = view.pod.metadata?.annotations ?? {};
-  const open = setsOf(readRecords(annotations[upgradeKey])).filter((set) => isOpen(phaseIn(view, set)));
-  const granted = setsOf(readGrants(annotations[grantKey]));
+  const records = recordsOn(view.pod);
+  const grants = grantsOn(view.pod);
+  const open = [...records].filter(([, record]) => isOpen(phaseIn(view, record))).map(([set]) => set);
   // Sets go one after the other: no other one starts while one is under way.
-  const decisions = (open.length > 0 ? open : granted).map((set) => decideSet(view, set, memory));
+  const sets = open.length > 0 ? open : [...grants.keys()];
+  const decisions = sets.map((set) => decideSet(view, set, records.get(set), grants.get(set), memory));
   const acting = decisions.find(({ step }) => step.do !== 'nothing' && step.do !== 'wait' && step.do !== 'degraded');
   const waiting = decisions.find(({ step }) => step.do !== 'nothing');
   return acting ?? waiting ?? decisions[0] ?? { step: nothing('nothing is granted'), memory };
 }
 
-/** The phase that one set's upgrade of the pod is in, seen with the runtime's eyes; `undefined` when there never was one. */
-export function phaseIn(view: View, set: string): UpgradePhase | undefined {
-  const record = recordOf(view.pod, set);
-  if (!record) return undefined;
+/** The sets whose upgrade of the pod is under way: while there are any, the pod takes one of the node's places. */
+export function setsUnderWay(view: View): string[] {
+  return [...recordsOn(view.pod)].filter(([, record]) => isOpen(phaseIn(view, record))).map(([set]) => set);
+}
+
+/** The phase that an upgrade is in, seen with the runtime's eyes. */
+export function phaseIn(view: View, record: UpgradeRecord): UpgradePhase {
   return phaseOf(record, (container) => {
     const copy = copyOf(view, container, record);
     return { id: copy.id, running: copy.running, ready: isShown(copy) };
   });
 }
 
-/** Whether an upgrade in this phase is under way, and takes one of the node's places. */
-export function isOpen(phase: UpgradePhase | undefined): boolean {
-  return phase !== undefined && !['Done', 'Failed', 'Withdrawn'].includes(phase);
-}
+const isOpen = (phase: UpgradePhase): boolean => !['Done', 'Failed', 'Withdrawn'].includes(phase);
 
 /** Rule (1). */
 function obstacleOf({ pod }: View): string | undefined {
@@ -61,38 +59,53 @@ function obstacleOf({ pod }: View): string | undefined {
   return phase === 'Succeeded' || phase === 'Failed' ? `the pod has ended (${phase})` : undefined;
 }
 
-function decideSet(view: View, set: string, before: Memory): Decision {
-  const record = recordOf(view.pod, set);
-  const grant = grantOf(view.pod, set);
-  const newer = grant && grant.revision !== record?.revision ? grant : undefined;
+function decideSet(
+  view: View,
+  set: string,
+  record: UpgradeRecord | undefined,
+  grant: Grant | undefined,
+  before: Memory,
+): Decision {
+  if (!record) return decideNew(view, set, undefined, grant, before);
   const memory = memoryFor(before, set, record);
   const decided = (step: Step): Decision => ({ step, memory });
-  const running = (its: UpgradeRecord, isWritten: boolean): Running => ({ set, record: its, isWritten });
-  switch (phaseIn(view, set)) {
+  const isNewer = grant !== undefined && grant.revision !== record.revision;
+  switch (phaseIn(view, record)) {
     case 'Pulling':
       return decided(grant ? start(view, set, grant, record) : withdraw(view, set, record));
     case 'Upgrading':
     case 'Soaking':
-      return record ? judge(view, running(record, true), grant, memory) : decided(nothing(set));
+      return judge(view, { set, record, isWritten: true }, grant, memory);
     case 'Resetting':
-    case 'RollingBack':
-      if (!record) return decided(nothing(set));
+    case 'RollingBack': {
       // The empty image may never start; that is no reason to refuse the next one.
-      if (newer && stopping(view, record).length === 0) return decided(start(view, set, newer, record));
-      return decided(finish(view, set, record));
+      const isFree = isNewer && stopping(view, record).length === 0;
+      return decided(isFree ? start(view, set, grant, record) : finish(view, set, record));
+    }
+    case 'Failed': {
+      // Both copies were left as they are (`rollback: Never`).
+      const isLeft = record.phase === 'Failed' && Object.keys(record.sidecars).length > 0;
+      if (isLeft) return judge(view, { set, record, isWritten: true }, grant, memory);
+      const next = decideNew(view, set, record, grant, memory);
+      return next.step.do === 'nothing' ? decided(aftermath(view, set, record) ?? next.step) : next;
+    }
     default:
-      break;
+      return decideNew(view, set, record, grant, memory);
   }
-  // Both copies were left as they are (`rollback: Never`).
-  if (record?.phase === 'Failed' && Object.keys(record.sidecars).length > 0) {
-    return judge(view, running(record, true), grant, memory);
-  }
-  const after = record?.phase === 'RollingBack' ? aftermath(view, set, record) : undefined;
-  if (!grant) return decided(after ?? nothing(`${set}: nothing is granted`));
-  const found = halfWay(view, set, grant, record);
-  if (found) return judge(view, running(found, false), grant, memoryFor(before, set, found));
-  const step = start(view, set, grant, record);
-  return decided(step.do === 'nothing' ? (after ?? step) : step);
+}
+
+/** No upgrade of the set is under way, as far as Baton knows. */
+function decideNew(
+  view: View,
+  set: string,
+  earlier: UpgradeRecord | undefined,
+  grant: Grant | undefined,
+  memory: Memory,
+): Decision {
+  if (!grant) return { step: nothing(`${set}: nothing is granted`), memory };
+  const found = halfWay(view, set, grant, earlier);
+  if (found) return judge(view, { set, record: found, isWritten: false }, grant, memoryFor(memory, set, found));
+  return { step: start(view, set, grant, earlier), memory };
 }
 
 function halfWay(view: View, set: string, grant: Grant, earlier: UpgradeRecord | undefined): UpgradeRecord | undefined {
@@ -101,13 +114,11 @@ function halfWay(view: View, set: string, grant: Grant, earlier: UpgradeRecord |
 }
 
 /** The grant was taken back before anything was changed. */
-function withdraw(view: View, set: string, record: UpgradeRecord | undefined): Step {
-  if (!record) return nothing(set);
+function withdraw(view: View, set: string, record: UpgradeRecord): Step {
   return patch(view, set, rewrite(view, set, { ...record, phase: 'Withdrawn' }), 'the grant was withdrawn');
 }
 
-function memoryFor(memory: Memory, set: string, record: UpgradeRecord | undefined): Memory {
-  if (!record) return memory;
+function memoryFor(memory: Memory, set: string, record: UpgradeRecord): Memory {
   const attempt = `${set} ${record.hash} ${record.highestVersion}`;
   return memory.attempt === attempt ? memory : { firstLookAt: memory.firstLookAt, attempt };
 }

@@ -30,6 +30,7 @@ export function finish(view: View, set: string, record: UpgradeRecord): Step {
 
 /** After a roll-back: whether the old copies serve again. */
 export function aftermath(view: View, set: string, record: UpgradeRecord): Step | undefined {
+  if (record.phase !== 'RollingBack') return undefined;
   const silent = pairsOf(view, record).find((pair) => pair.oldUsesSdk && !servesAgain(pair, view.now));
   if (!silent) return undefined;
   const because = `${silent.old.name} does not serve after the roll-back`;

@@ -61,23 +61,18 @@ export interface Memory {
   servedAt?: number;
 }
 
-/** The grant of one set, where there is a usable one. */
-export function grantOf(pod: Pod, set: string): Grant | undefined {
-  return entryOf(readGrants(pod.metadata?.annotations?.[grantKey]), set);
+/** The entries of an annotation that can be used, by set, sorted. A malformed one counts as none. */
+export function usable<T>(entries: Reading<ReadonlyMap<string, Reading<T>>>): Map<string, T> {
+  const all = 'problem' in entries ? [] : [...entries.value];
+  const good = all.flatMap(([set, entry]): [string, T][] => ('problem' in entry ? [] : [[set, entry.value]]));
+  return new Map(good.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The record of one set. A malformed one counts as none: what the pod is can still be seen. */
-export function recordOf(pod: Pod, set: string): UpgradeRecord | undefined {
-  return entryOf(readRecords(pod.metadata?.annotations?.[upgradeKey]), set);
+export function grantsOn(pod: Pod): Map<string, Grant> {
+  return usable(readGrants(pod.metadata?.annotations?.[grantKey]));
 }
 
-/** The sets that have a usable entry, sorted. */
-export function setsOf<T>(entries: Reading<ReadonlyMap<string, Reading<T>>>): string[] {
-  if ('problem' in entries) return [];
-  return [...entries.value].flatMap(([set, entry]) => ('problem' in entry ? [] : [set])).sort();
-}
-
-function entryOf<T>(entries: Reading<ReadonlyMap<string, Reading<T>>>, set: string): T | undefined {
-  const entry = 'problem' in entries ? undefined : entries.value.get(set);
-  return entry === undefined || 'problem' in entry ? undefined : entry.value;
+/** Without the records that cannot be read: what the pod is can still be seen. */
+export function recordsOn(pod: Pod): Map<string, UpgradeRecord> {
+  return usable(readRecords(pod.metadata?.annotations?.[upgradeKey]));
 }
