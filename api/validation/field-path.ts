@@ -23,7 +23,7 @@ const KNOWN = [
 ];
 
 /** Takes a field path apart. */
-export function parseFieldPath(text: string): FieldPath {
+function parseFieldPath(text: string): FieldPath {
   const open = text.indexOf("['");
   if (open <= 0 || open > text.length - 4 || !text.endsWith("']")) return { path: text };
   return { path: text.slice(0, open), subscript: text.slice(open + 2, -2) };

@@ -13,7 +13,7 @@ const INNER =
 const matches = (pattern: string, value: string): boolean => new RegExp(`^(?:${pattern})$`).test(value);
 
 /** The sentence about a pattern that was missed. */
-export function patternMissed(rule: string, pattern: string, ...examples: string[]): string {
+function patternMissed(rule: string, pattern: string, ...examples: string[]): string {
   const list = examples.map((example) => `'${example}', `).join(' or ');
   return `${rule} (e.g. ${list}regex used for validation is '${pattern}')`;
 }

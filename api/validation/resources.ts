@@ -26,11 +26,10 @@ export function resourceErrors(resources: Field): FieldError[] {
   const named = [...amountsOf(limits), ...amountsOf(requests)].map(({ name }) => name);
   const lacksOthers = named.some(isHugePages) && !named.includes('cpu') && !named.includes('memory');
   return [
-    ...amountsOf(limits).flatMap((limit) => [...amountErrors(limit), ...pageErrors(limit)]),
+    ...amountsOf(limits).flatMap(amountErrors),
     ...amountsOf(requests).flatMap((request) => [
       ...amountErrors(request),
       ...overcommitErrors(request, getKey(limits, request.name), limits.at, requests.at),
-      ...pageErrors(request),
     ]),
     ...(lacksOthers ? [forbidden(resources.at, 'HugePages require cpu or memory')] : []),
     ...claimErrors(get(resources, 'claims')),
@@ -105,15 +104,6 @@ function overcommitErrors(request: Amount, limit: Field, limitsAt: string, reque
   const rule = !mayExceed && order !== 0 ? 'equal to' : order > 0 ? 'less than or equal to' : undefined;
   if (rule === undefined) return [];
   return [invalid(requestsAt, quantityText(quantity), `must be ${rule} ${name} limit of ${quantityText(most)}`)];
-}
-
-/** Huge pages are asked for in whole pages. */
-function pageErrors({ name, at, quantity }: Amount): FieldError[] {
-  if (!isHugePages(name)) return [];
-  const size = readQuantity(name.slice('hugepages-'.length));
-  const isWhole = compareQuantities(size, ZERO) > 0 && milliValue(quantity) % milliValue(size) === 0n;
-  if (isWhole && !isNegative(quantity)) return [];
-  return [invalid(at, quantityText(quantity), `${quantityText(quantity)} is not positive integer multiple of ${name}`)];
 }
 
 /** A SidecarSet cannot give a pod resource claims, so there are none to name. */

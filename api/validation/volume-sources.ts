@@ -43,7 +43,7 @@ const CHECKS: Readonly<Record<string, (source: Field) => FieldError[]>> = {
   projected: projectedErrors,
   csi: csiErrors,
   ephemeral: ephemeralErrors,
-  image: imageErrors,
+  image: (source) => choiceErrors(get(source, 'pullPolicy'), ['Always', 'IfNotPresent', 'Never']),
 };
 
 /** All kinds of volumes, in the order in which the Kubernetes API looks at them. */
@@ -147,12 +147,4 @@ function csiErrors(source: Field): FieldError[] {
 function ephemeralErrors(source: Field): FieldError[] {
   const template = get(source, 'volumeClaimTemplate');
   return isSet(template) ? claimTemplateErrors(template) : [required(template.at)];
-}
-
-function imageErrors(source: Field): FieldError[] {
-  const reference = get(source, 'reference');
-  return [
-    ...(text(reference) === '' ? [required(reference.at)] : []),
-    ...choiceErrors(get(source, 'pullPolicy'), ['Always', 'IfNotPresent', 'Never']),
-  ];
 }

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { SidecarSet } from '../../../api/sidecar-set.ts';
 import { answer } from '../../../api/validation/validate.ts';
-import { container, errorsOf, findings, hot, set } from './helpers.ts';
+import { container, errorsOf, findings, hot, set } from '../../helpers/validation.ts';
 
 const policy = (limits: Record<string, string>) =>
   container({

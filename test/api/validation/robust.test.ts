@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { copyJson, isObject } from '../../../api/json.ts';
 import { answer } from '../../../api/validation/validate.ts';
 import { sidecarSets } from '../../helpers/sidecar-sets.ts';
-import { findings, set } from './helpers.ts';
+import { findings, set } from '../../helpers/validation.ts';
 
 /** A JSON value with one member somewhere inside replaced. */
 function spoil(value: unknown, path: readonly number[], by: unknown): unknown {
