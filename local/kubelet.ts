@@ -2,10 +2,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { ApiError } from '../api/error.ts';
-import type { Pod as WirePod } from '../api/kubernetes.ts';
+import type { ContainerStatus as ShownStatus, Pod as WirePod } from '../api/kubernetes.ts';
 import type { Cluster, KubernetesObject } from '../cluster/cluster.ts';
 import { pods } from '../cluster/resource.ts';
-import type { Image } from './container.ts';
+import type { ContainerStatus, Image } from './container.ts';
 import { type Pod, startPod } from './pod.ts';
 import { containerSpec, type Images, imageOf, lastingContainers } from './pod-spec.ts';
 import { podStatus, wireStatus } from './pod-status.ts';
@@ -17,8 +17,10 @@ type Stored = WirePod & KubernetesObject;
 export interface Kubelet {
   /** The folder that `BATON_DIR` leads to in a container, while the pod runs. */
   batonDir(pod: WirePod, container: string): string | undefined;
-  /** Ends a container at once, as an agent does through the container runtime; the kubelet starts it again. */
-  stopContainer(pod: WirePod, container: string): void;
+  /** The containers as the container runtime knows them: sooner, and more, than the pod's status tells. */
+  lives(pod: WirePod): ContainerStatus[];
+  /** Ends this life of a container at once, as an agent does through the container runtime; the kubelet starts another. */
+  stopContainer(pod: WirePod, container: string, containerID: string): void;
   logTail(pod: WirePod, container: string, lines: number): string[];
   /** The first thing that went wrong with the node itself, not with a pod's processes. */
   failure(): Error | undefined;
@@ -32,7 +34,7 @@ export interface KubeletOptions {
   images: Images;
   /** An address of this machine for each pod (`status.podIP`). */
   addressOf: (pod: WirePod) => string;
-  /** Folder for the containers' logs: `<pod>/<container>.log`. */
+  /** Folder for the containers' logs: `<namespace>/<pod>/<container>.log`. */
   logs: string;
   cwd: string;
   baseEnv: Readonly<Record<string, string>>;
@@ -46,7 +48,7 @@ interface Running {
   ended: boolean;
 }
 
-/** How often a status is written at least looked at, in milliseconds; changes wake the loop at once. */
+/** How often a status is looked at, in milliseconds; changes wake the loop at once. */
 const LOOK_MS = 1_000;
 
 /**
@@ -82,7 +84,7 @@ export function startKubelet(options: KubeletOptions): Kubelet {
     const specs = lastingContainers(object).map((container) =>
       containerSpec(object, container, images.get(container.name) ?? imageOf(container, undefined), addressOf(object)),
     );
-    const logs = join(options.logs, object.metadata.name ?? '');
+    const logs = join(options.logs, object.metadata.namespace ?? '', object.metadata.name ?? '');
     mkdirSync(logs, { recursive: true });
     const pod = startPod({
       annotations: object.metadata.annotations ?? {},
@@ -99,7 +101,7 @@ export function startKubelet(options: KubeletOptions): Kubelet {
       specs: new Map(specs.map((spec) => [spec.name, spec])),
       ended: false,
     };
-    running.set(keyOf(object), entry);
+    running.set(uidOf(object), entry);
     track(report(entry));
   };
 
@@ -119,15 +121,17 @@ export function startKubelet(options: KubeletOptions): Kubelet {
     if (entry.ended) return;
     entry.ended = true;
     await entry.pod.stop();
-    running.delete(keyOf(entry.object));
-    await ignoringNotFound(cluster.delete(pods, keyOf2(entry.object), { gracePeriodSeconds: 0 }));
+    running.delete(uidOf(entry.object));
+    const { uid = '' } = entry.object.metadata;
+    await ignoringConflict(cluster.delete(pods, keyOf(entry.object), { gracePeriodSeconds: 0, uid }));
   };
 
   const statusOf = ({ object, pod }: Running): NonNullable<WirePod['status']> => {
     const native = object.spec?.initContainers ?? [];
-    const statuses = lastingContainers(object).map(({ name, image = '' }) =>
-      wireStatus(pod.status(name), options.images(image) !== undefined),
-    );
+    const statuses = lastingContainers(object).map(({ name }) => {
+      const status = pod.status(name);
+      return wireStatus(status, shownIn(object, name), options.images(status.image) !== undefined);
+    });
     const isNative = ({ name }: { name: string }): boolean => native.some((container) => container.name === name);
     return podStatus(object.status, {
       init: statuses.filter(isNative),
@@ -144,7 +148,7 @@ export function startKubelet(options: KubeletOptions): Kubelet {
       if (!isDeepStrictEqual(status, entry.object.status)) {
         const { resourceVersion = '' } = entry.object.metadata;
         const written = await ignoringConflict(
-          cluster.patch<Stored>(pods, keyOf2(entry.object), { status }, { resourceVersion, subresource: 'status' }),
+          cluster.patch<Stored>(pods, keyOf(entry.object), { status }, { resourceVersion, subresource: 'status' }),
         );
         if (written && isNewer(written, entry.object)) entry.object = written;
         if (!written) await entry.pod.changed(10);
@@ -155,10 +159,8 @@ export function startKubelet(options: KubeletOptions): Kubelet {
   };
 
   const see = (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: Stored): void => {
-    const entry = running.get(keyOf(object));
-    if (type === 'DELETED') {
-      if (entry) track(end(entry));
-    } else if (object.metadata.deletionTimestamp) {
+    const entry = running.get(uidOf(object));
+    if (type === 'DELETED' || object.metadata.deletionTimestamp) {
       if (entry) track(end(entry));
     } else if (!entry) start(object);
     else if (!entry.ended && isNewer(object, entry.object)) change(entry, object);
@@ -174,14 +176,21 @@ export function startKubelet(options: KubeletOptions): Kubelet {
   };
   track(follow());
 
-  const find = (pod: WirePod): Running | undefined => running.get(keyOf(pod));
+  const find = (pod: WirePod): Running | undefined => running.get(uidOf(pod));
   return {
     batonDir(pod, container) {
       const entry = find(pod);
       const volume = entry?.specs.get(container)?.volume;
       return volume === undefined ? undefined : entry?.pod.volume(volume);
     },
-    stopContainer: (pod, container) => find(pod)?.pod.kill(container, 0),
+    lives(pod) {
+      const entry = find(pod);
+      return entry ? [...entry.specs.keys()].map((name) => entry.pod.status(name)) : [];
+    },
+    stopContainer(pod, container, containerID) {
+      const running = find(pod)?.pod;
+      if (running?.status(container).containerID === containerID) running.kill(container, 0);
+    },
     logTail: (pod, container, lines) => find(pod)?.pod.logTail(container, lines) ?? [],
     failure: () => failure,
     async stop() {
@@ -195,24 +204,25 @@ export function startKubelet(options: KubeletOptions): Kubelet {
   };
 }
 
-const keyOf = ({ metadata }: WirePod): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
-const keyOf2 = ({ metadata }: Stored): { namespace: string; name: string } => ({
+const uidOf = ({ metadata }: WirePod): string => metadata?.uid ?? '';
+const keyOf = ({ metadata }: Stored): { namespace: string; name: string } => ({
   namespace: metadata.namespace ?? '',
   name: metadata.name ?? '',
 });
 
+const shownIn = ({ status }: Stored, name: string): ShownStatus | undefined =>
+  [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].find((shown) => shown.name === name);
+
 const isNewer = (one: Stored, other: Stored): boolean =>
   BigInt(one.metadata.resourceVersion ?? 0) > BigInt(other.metadata.resourceVersion ?? 0);
 
-const ignoring =
-  (code: string) =>
-  async <T>(request: Promise<T>): Promise<T | undefined> => {
-    try {
-      return await request;
-    } catch (error) {
-      if (error instanceof ApiError && (error.code === code || error.code === 'ERR_BATON_NOT_FOUND')) return undefined;
-      throw error;
-    }
-  };
-const ignoringConflict = ignoring('ERR_BATON_CONFLICT');
-const ignoringNotFound = ignoring('ERR_BATON_NOT_FOUND');
+/** Somebody else wrote the object, or it is gone. */
+const ignoringConflict = async <T>(request: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof ApiError && ['ERR_BATON_CONFLICT', 'ERR_BATON_NOT_FOUND'].includes(error.code))
+      return undefined;
+    throw error;
+  }
+};

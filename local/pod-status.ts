@@ -4,39 +4,64 @@ import { digest } from './pod-spec.ts';
 
 /** Whether a container counts as ready: it runs, and its postStart hook is over. */
 const isReady = ({ state, hook }: ContainerStatus): boolean =>
-  state.type === 'running' && (hook === 'none' || hook === 'succeeded');
+  state.type === 'running' && state.pid > 0 && (hook === 'none' || hook === 'succeeded');
 
 const time = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** One entry of `containerStatuses`, as a kubelet writes it. `pullable` = the image is on this machine. */
-export function wireStatus(status: ContainerStatus, pullable: boolean): WireStatus {
+/**
+ * One entry of `containerStatuses`, as a kubelet writes it. While it puts another image in, and while a postStart hook runs, the
+ * kubelet shows what it showed before: a pod stays ready through an upgrade, unless a process ends by itself.
+ *
+ * @param shown - the entry until now
+ * @param pullable - whether the image is on this machine
+ */
+export function wireStatus(status: ContainerStatus, shown: WireStatus | undefined, pullable: boolean): WireStatus {
+  if (!isBetween(status)) return entryOf(status, pullable);
+  const isSilent = status.lastExit === undefined || status.lastExit.reason === 'ImageChanged';
+  if (shown && (isSilent || !shown.ready)) return shown;
+  const waiting = { type: 'waiting', reason: 'ContainerCreating' } as const;
+  return entryOf({ ...status, containerID: status.lastExit?.containerID ?? '', state: waiting }, pullable);
+}
+
+/** A life that is not there yet, or that its hook still holds up. */
+function isBetween({ state, hook, lastExit }: ContainerStatus): boolean {
+  if (state.type === 'running') return hook === 'running' || state.pid === 0;
+  return state.type === 'waiting' && state.reason === 'ContainerCreating' && lastExit?.reason === 'ImageChanged';
+}
+
+function entryOf(status: ContainerStatus, pullable: boolean): WireStatus {
   const { name, image, containerID, restartCount, state, lastExit } = status;
   const terminated = lastExit && {
     containerID: lastExit.containerID,
     exitCode: lastExit.code ?? 137,
     reason: lastExit.reason === 'Completed' ? 'Completed' : 'Error',
     ...(lastExit.startError !== undefined && { message: lastExit.startError }),
+    startedAt: time(lastExit.startedAt),
     finishedAt: time(lastExit.at),
   };
-  const waiting = state.type === 'waiting' ? { reason: pullable ? state.reason : 'ErrImagePull' } : undefined;
+  const ready = isReady(status);
   return {
     name,
     image,
     imageID: containerID ? `local/${image}@sha256:${digest(image)}` : '',
     ...(containerID && { containerID }),
     restartCount,
-    ready: isReady(status),
-    started: isReady(status),
-    state:
-      state.type === 'running'
-        ? { running: { startedAt: time(state.startedAt) } }
-        : waiting
-          ? { waiting }
-          : terminated
-            ? { terminated }
-            : {},
+    ready,
+    started: ready,
+    state: stateOf(state, lastExit, pullable) ?? (terminated ? { terminated } : {}),
     ...(terminated && { lastState: { terminated } }),
   };
+}
+
+function stateOf(
+  state: ContainerStatus['state'],
+  lastExit: ContainerStatus['lastExit'],
+  pullable: boolean,
+): WireStatus['state'] {
+  if (state.type === 'running') return { running: { startedAt: time(state.startedAt) } };
+  if (state.type === 'terminated') return undefined;
+  const hookFailed = lastExit?.reason === 'PostStartHookError';
+  return { waiting: { reason: pullable ? (hookFailed ? 'PostStartHookError' : state.reason) : 'ErrImagePull' } };
 }
 
 /**

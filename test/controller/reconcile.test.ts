@@ -164,13 +164,10 @@ test('each spec has its revision; going back to an older one raises it; old ones
 
 test('a SidecarSet that is not valid is refused with the field', async (t) => {
   const { cluster } = await world(spec('side:1'), 0);
-  const error = await t.throwsAsync(
-    publish(cluster, { selector: {}, updateStrategy: { maxUnavailable: 'x' } }),
-    {
-      code: 'ERR_BATON_INVALID',
-    },
-  );
-  t.regex(error?.message ?? '', /updateStrategy|maxUnavailable/);
+  const error = await t.throwsAsync(publish(cluster, { selector: {}, updateStrategy: { maxUnavailable: 'x' } }), {
+    code: 'ERR_BATON_INVALID',
+  });
+  t.regex(error.message, /maxUnavailable/);
 });
 
 test('a controller that begins in the middle of a rollout goes on from what it sees', async (t) => {

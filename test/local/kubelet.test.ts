@@ -96,8 +96,8 @@ test('a pod runs as processes, with the downward API, and its status says so', a
   const directory = kubelet.batonDir(pod, 'a');
   t.truthy(directory);
   t.is(kubelet.batonDir(pod, 'b'), directory, 'the two copies share it');
-  await eventually('the first line', () => read('p/a.log') !== '');
-  t.is(read('p/a.log'), `p 127.0.0.9 1 there:1 ${directory ?? ''}\n`);
+  await eventually('the first line', () => read('test/p/a.log') !== '');
+  t.is(read('test/p/a.log'), `p 127.0.0.9 1 there:1 ${directory ?? ''}\n`);
 });
 
 test('another image restarts its container only, with the annotations that came with it', async (t) => {
@@ -113,8 +113,8 @@ test('another image restarts its container only, with the annotations that came 
   t.not(statusOf(after, 'b').containerID, statusOf(before, 'b').containerID);
   t.not(statusOf(after, 'b').imageID, statusOf(before, 'b').imageID);
   t.deepEqual(statusOf(after, 'a'), statusOf(before, 'a'));
-  await eventually('its line', () => read('p/b.log').split('\n').length === 3);
-  t.regex(read('p/b.log'), / 7 there:2 .*\n$/);
+  await eventually('its line', () => read('test/p/b.log').split('\n').length === 3);
+  t.regex(read('test/p/b.log'), / 7 there:2 .*\n$/);
 });
 
 test('an image that is nowhere leaves its container waiting and the pod not ready', async (t) => {
@@ -134,16 +134,67 @@ test('a container is not ready before its postStart hook is over', async (t) => 
   const { cluster, when } = await startNode(t);
   const lifecycle = { postStart: { exec: { command: ['/bin/sh', '-c', 'sleep 0.5'] } } };
   await create(cluster, [container('a', 'there:1', { lifecycle })]);
-  const early = await when('it runs', (pod) => statusOf(pod, 'a').state?.running !== undefined);
+  const early = await when('it is being created', (pod) => statusOf(pod, 'a').state?.waiting !== undefined);
+  t.is(statusOf(early, 'a').state?.waiting?.reason, 'ContainerCreating');
+  t.is(early.status?.phase, 'Pending');
   t.false(isReady(early));
   await when('ready', isReady);
+});
+
+test('the pod stays ready while an image changes and its hook runs; the status shows the old life until then', async (t) => {
+  const { cluster, kubelet, when } = await startNode(t);
+  const lifecycle = { postStart: { exec: { command: ['/bin/sh', '-c', 'sleep 0.3'] } } };
+  const pod = await create(cluster, [container('a', 'there:1', { lifecycle })]);
+  const before = await when('ready', isReady);
+  const { resourceVersion } = before.metadata;
+  const seen: WirePod[] = [];
+  const over = new AbortController();
+  const watching = (async () => {
+    const query = { resourceVersion: resourceVersion ?? '', signal: over.signal };
+    for await (const event of cluster.watch<WirePod>(pods, query))
+      if (event.type !== 'BOOKMARK') seen.push(event.object);
+  })();
+  await cluster.patch(pods, key, [{ op: 'replace', path: '/spec/containers/0/image', value: 'there:2' }]);
+  await eventually('the runtime knows the new life', () => {
+    const [life] = kubelet.lives(pod);
+    return life?.image === 'there:2' && life.hook === 'running';
+  });
+  t.is(statusOf(await cluster.get<WirePod>(pods, key), 'a').image, 'there:1');
+  await when('there:2', (found) => statusOf(found, 'a').image === 'there:2');
+  over.abort();
+  await watching;
+  t.true(seen.length > 0 && seen.every(isReady));
+});
+
+test('a container that ends by itself makes the pod not ready, also while the next hook runs', async (t) => {
+  const { cluster, when } = await startNode(t);
+  const lifecycle = { postStart: { exec: { command: ['/bin/sh', '-c', 'sleep 0.3'] } } };
+  const command = ['/bin/sh', '-c', '[ -e ended ] || { sleep 0.6; : > ended; exit 3; }; exec sleep 100'];
+  await create(cluster, [container('a', 'there:1', { lifecycle, command })]);
+  await when('ready', isReady);
+  const ended = await when('not ready', (pod) => !isReady(pod));
+  t.is(statusOf(ended, 'a').lastState?.terminated?.exitCode, 3);
+  const again = await when('ready again', isReady);
+  t.is(statusOf(again, 'a').restartCount, 1);
+});
+
+test('a pod that comes again under the same name is another pod', async (t) => {
+  const { cluster, when } = await startNode(t);
+  const first = await create(cluster, [container('a')]);
+  await when('ready', isReady);
+  await cluster.delete(pods, key, { gracePeriodSeconds: 0 });
+  const second = await create(cluster, [container('a')]);
+  t.not(second.metadata.uid, first.metadata.uid);
+  const ready = await when('ready', isReady);
+  t.is(ready.metadata.uid, second.metadata.uid);
 });
 
 test('a container that an agent stops comes back', async (t) => {
   const { cluster, kubelet, when } = await startNode(t);
   const pod = await create(cluster, [container('a')]);
   const first = await when('ready', isReady);
-  kubelet.stopContainer(pod, 'a');
+  kubelet.stopContainer(pod, 'a', 'local://a/9');
+  kubelet.stopContainer(pod, 'a', statusOf(first, 'a').containerID ?? '');
   const second = await when('another life', (seen) => statusOf(seen, 'a').restartCount === 1 && isReady(seen));
   t.not(statusOf(second, 'a').containerID, statusOf(first, 'a').containerID);
 });
@@ -164,7 +215,7 @@ test('a deleted pod ends, and then is gone', async (t) => {
   const command = ['/bin/sh', '-c', 'echo $$; trap "exit 0" TERM; while :; do sleep 0.05; done'];
   await create(cluster, [container('a', 'there:1', { command })]);
   await when('ready', isReady);
-  const pid = await eventually('its pid', () => Number(read('p/a.log')) || undefined);
+  const pid = await eventually('its pid', () => Number(read('test/p/a.log')) || undefined);
   await cluster.delete(pods, key);
   const isGone = (): Promise<boolean> =>
     cluster.get(pods, key).then(
