@@ -2,6 +2,7 @@ import { toBeta } from '../conversion.ts';
 import { ApiError } from '../error.ts';
 import { isObject } from '../json.ts';
 import type { ControllerRevision } from '../kubernetes.ts';
+import type { SidecarSet } from '../sidecar-set.ts';
 import { problemsOfSet } from '../wire/sidecar-set.ts';
 import { additionErrors } from './additions.ts';
 import { canaryErrors } from './canary.ts';
@@ -26,8 +27,8 @@ export interface Admission {
   object: unknown;
   /** On an update, the set as it is stored. */
   old?: unknown;
-  /** The other sets in the cluster, as `v1beta1`. */
-  others: readonly unknown[];
+  /** The other sets in the cluster. */
+  others: readonly SidecarSet[];
   /** The text under `SidecarSet_PatchPodMetadata_WhiteList` of the ConfigMap `kruise-configuration`, if there is one. */
   whitelist?: string | undefined;
   /** ControllerRevisions of Baton's own namespace. */
@@ -44,24 +45,39 @@ export interface Findings {
 /**
  * Validates a SidecarSet as OpenKruise's webhook does (`sidecarset.md` 1.6), and more strictly where nothing good can come of
  * what it accepts. A mistake of that second kind which the stored set has too is only a warning, so that sets which
- * OpenKruise stored can still be changed. Enumerations and required fields are the CRD's to check. No input makes it throw.
+ * OpenKruise stored can still be changed. Enumerations and required fields are the CRD's to check. Whatever `object` and `old` are, it does not throw.
  */
 export function validate(admission: Admission): Findings {
   const set = read(admission.object);
   if (Array.isArray(set)) return { errors: set, warnings: [] };
   const stored = admission.operation === 'UPDATE' ? read(admission.old) : undefined;
   const old = Array.isArray(stored) ? undefined : stored;
-  const errors = errorsOf(set, old, admission);
-  const known = new Set(old ? errorsOf(old, old, admission).map(identityOf) : []);
-  const tolerated = errors.filter((error) => error.stricter && known.has(identityOf(error)));
+  const cluster = admission.others.map((value) => ({ at: '', value }));
+  const own = judge(ownErrors(set, old, cluster, admission), old ? ownErrors(old, old, cluster, admission) : []);
+  const shared =
+    own.errors.length > 0
+      ? { errors: [], tolerated: [] }
+      : judge(conflictErrors(set, cluster), old ? conflictErrors(old, cluster) : []);
   return {
-    errors: errors.filter((error) => !tolerated.includes(error)),
+    errors: [...own.errors, ...shared.errors],
     warnings: [
-      ...tolerated.map((error) => `${errorText(error)} (the stored SidecarSet has this too)`),
+      ...[...own.tolerated, ...shared.tolerated].map(
+        (error) => `${errorText(error)} (the stored SidecarSet has this too)`,
+      ),
       ...unknownFields(admission.object),
       ...doubts(set),
     ],
   };
+}
+
+/** Parts what must be corrected from what OpenKruise accepts and the stored set has too. */
+function judge(
+  found: readonly FieldError[],
+  stored: readonly FieldError[],
+): { errors: FieldError[]; tolerated: FieldError[] } {
+  const known = new Set(stored.map(identityOf));
+  const isTolerated = (error: FieldError): boolean => error.stricter === true && known.has(identityOf(error));
+  return { errors: found.filter((error) => !isTolerated(error)), tolerated: found.filter(isTolerated) };
 }
 
 /** The answer to an admission review: 422 for whoever asks again until it is right (Q25: OpenKruise says 500). */
@@ -89,13 +105,16 @@ function read(object: unknown): Field | FieldError[] {
   }
 }
 
-/** All errors; conflicts with other sets only if there are no others. */
-function errorsOf(set: Field, old: Field | undefined, admission: Admission): FieldError[] {
-  const { others, whitelist, revisions, featureGates } = admission;
-  const cluster = others.map((value) => ({ at: '', value }));
+/** What is wrong with the set itself; conflicts with others are looked for only in a set that is sound. */
+function ownErrors(
+  set: Field,
+  old: Field | undefined,
+  cluster: readonly Field[],
+  { whitelist, revisions, featureGates }: Admission,
+): FieldError[] {
   const spec = get(set, 'spec');
   const rules = { whitelist, allowedByDefault: featureGates?.['SidecarSetPatchPodMetadataDefaultsAllowed'] === true };
-  const errors = [
+  return [
     ...metadataErrors(get(set, 'metadata')),
     ...canaryErrors(set, old, old ? [...cluster, old] : cluster),
     ...selectorsErrors(spec),
@@ -106,7 +125,6 @@ function errorsOf(set: Field, old: Field | undefined, admission: Admission): Fie
     ...additionErrors(spec),
     ...(old ? updateErrors(set, old) : []),
   ];
-  return errors.length > 0 ? errors : conflictErrors(set, cluster);
 }
 
 const identityOf = ({ type, field, detail, badValue }: FieldError): string =>

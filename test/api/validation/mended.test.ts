@@ -105,6 +105,12 @@ test('a hot container needs an empty image', (t) => {
   t.deepEqual(errorsOf(native, { old: native }), []);
 });
 
+test('what is tolerated in a stored set hides no conflict with another', (t) => {
+  const bare = set({ containers: [hot({ upgradeStrategy: { upgradeType: 'HotUpgrade' } })] });
+  const conflict = 'spec.containers: container side already exist in other';
+  t.deepEqual(errorsOf(bare, { old: bare, others: [set({}, 'other')] }), [conflict]);
+});
+
 test('surprise 19: a hot container and one with the name of its copy', (t) => {
   const [pair, single] = [hot({ name: 'c' }), container({ name: 'c-1' })];
   t.deepEqual(errorsOf(set({ containers: [pair, single] })), ['spec.containers[0].name']);
