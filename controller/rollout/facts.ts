@@ -47,6 +47,7 @@ export function factsOf(pod: Pod, subject: Subject): PodFacts {
   const { metadata = {}, status } = pod;
   const annotations = metadata.annotations ?? {};
   const hash = podHashOf(annotations[hashKey], subject.name);
+  const isUpdated = hash.hash === subject.hash;
   const pairs = pairsOf(pod, subject.sidecars);
   const isPodReady =
     status?.phase === 'Running' &&
@@ -55,12 +56,14 @@ export function factsOf(pod: Pod, subject: Subject): PodFacts {
     pod,
     key: `${metadata.namespace || 'default'}/${metadata.name ?? ''}`,
     hash,
-    isUpdated: hash.hash === subject.hash,
+    isUpdated,
     isConsistent: isConsistent(pod, subject.containers, imagesRecorded(pod, subject.name)),
     isPodReady,
     isReady: isPodReady && pairs.unclear.length === 0 && pairs.halfUpgraded.length === 0,
     ...pairs,
-    ...(annotations[grantKey] !== undefined || annotations[upgradeKey] !== undefined ? progressOf(pod, subject) : {}),
+    ...(annotations[grantKey] !== undefined || annotations[upgradeKey] !== undefined
+      ? progressOf(pod, subject, isUpdated && pairs.halfUpgraded.length === 0)
+      : {}),
   };
 }
 
@@ -99,7 +102,11 @@ function pairsOf(pod: Pod, sidecars: readonly Sidecar[]): Pick<PodFacts, 'unclea
 }
 
 /** Malformed grants and records count as absent: the controller writes the former anew, the agent the latter. */
-function progressOf(pod: Pod, { name }: Subject): Pick<PodFacts, 'upgrade' | 'unclaimed' | 'otherSet'> {
+function progressOf(
+  pod: Pod,
+  { name }: Subject,
+  isDone: boolean,
+): Pick<PodFacts, 'upgrade' | 'unclaimed' | 'otherSet'> {
   const annotations = pod.metadata?.annotations ?? {};
   const grants = wellFormed(readGrants(annotations[grantKey]));
   const records = wellFormed(readRecords(annotations[upgradeKey]));
@@ -109,7 +116,12 @@ function progressOf(pod: Pod, { name }: Subject): Pick<PodFacts, 'upgrade' | 'un
       { record, phase: phaseOf(record, (container) => lifeOf(pod, container)) },
     ]),
   );
-  const isUnclaimed = (set: string, grant: Grant): boolean => records.get(set)?.revision !== grant.revision;
+  // An upgrade that is done and left the pod undone was another try: the grant stands.
+  const isUnclaimed = (set: string, grant: Grant): boolean => {
+    const record = records.get(set);
+    if (record?.revision !== grant.revision || record.phase === 'Withdrawn') return true;
+    return set === name && record.phase === 'Done' && !isDone;
+  };
   const upgrade = upgrades.get(name);
   const grant = grants.get(name);
   const otherSet =
