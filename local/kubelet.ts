@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { bareID } from '../api/containers.ts';
 import { ApiError } from '../api/error.ts';
 import type { ContainerStatus as ShownStatus, Pod as WirePod } from '../api/kubernetes.ts';
 import type { Cluster, KubernetesObject } from '../cluster/cluster.ts';
@@ -188,8 +189,8 @@ export function startKubelet(options: KubeletOptions): Kubelet {
       return entry ? [...entry.specs.keys()].map((name) => entry.pod.status(name)) : [];
     },
     stopContainer(pod, container, containerID) {
-      const running = find(pod)?.pod;
-      if (running?.status(container).containerID === containerID) running.kill(container, 0);
+      const found = find(pod)?.pod;
+      if (found && bareID(found.status(container).containerID) === bareID(containerID)) found.kill(container, 0);
     },
     logTail: (pod, container, lines) => find(pod)?.pod.logTail(container, lines) ?? [],
     failure: () => failure,
