@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isObject } from '../../../api/json.ts';
 import type { Namespace, Pod } from '../../../api/kubernetes.ts';
 import type { SidecarSet } from '../../../api/sidecar-set.ts';
-import { formatProblem, readManifests } from '../../manifest.ts';
+import { formatProblem, readManifests, type Problem } from '../../manifest.ts';
 import { readObjects } from '../../objects.ts';
 import { isUsageError } from '../../options.ts';
 import { reader } from '../scenario.ts';
@@ -18,6 +18,8 @@ export interface Manifests {
   names: Map<string, number>;
   namespaces: Namespace[];
   problems: { line: string; isError: boolean }[];
+  /** Files whose problems are among them. */
+  told: Set<string>;
 }
 
 /** The sets that there are from the start, and those that a step creates. */
@@ -34,14 +36,19 @@ export function readSets(manifests: Manifests, field: Field, steps: Field | unde
   const objects = read(manifests, field, [...files, ...later]);
   if (!objects) return { first: [], later: [] };
   manifests.namespaces.push(...objects.namespaces);
-  for (const problem of objects.problems) {
-    manifests.problems.push({ line: formatProblem(problem), isError: problem.severity === 'error' });
-  }
+  complain(manifests, [...files, ...later], objects.problems);
   const names = new Set(files.flatMap((file) => namesIn(file, 'SidecarSet')));
   const isFirst = ({ metadata }: SidecarSet): boolean => names.has(metadata.name ?? '');
   const sets = objects.sidecarSets;
   if (sets.length === 0 && objects.problems.length === 0) fields.complain(field, 'has no SidecarSet in its files');
   return { first: sets.filter(isFirst), later: sets.filter((set) => !isFirst(set)) };
+}
+
+/** Tells what is wrong with files, unless they were read before: then with all that it depends on. */
+function complain({ problems, told }: Manifests, files: readonly string[], found: readonly Problem[]): void {
+  const news = found.filter(({ file }) => !told.has(file));
+  problems.push(...news.map((problem) => ({ line: formatProblem(problem), isError: problem.severity === 'error' })));
+  for (const file of files) told.add(file);
 }
 
 /** Names of the sets in a file that a step creates. */
@@ -58,12 +65,7 @@ export function readPods(manifests: Manifests, field: Field): Pod[] {
     const objects = read(manifests, item, [file]);
     if (!objects) return [];
     manifests.namespaces.push(...objects.namespaces);
-    for (const { severity, field: path, ...problem } of objects.problems) {
-      const isSet = objects.sidecarSets.length > 0;
-      if (isSet) continue;
-      const line = formatProblem({ ...problem, severity, field: path });
-      manifests.problems.push({ line, isError: severity === 'error' });
-    }
+    complain(manifests, [file], objects.problems);
     return objects.pods.flatMap((pod) => copiesOf(manifests, pod, count));
   });
 }
@@ -128,7 +130,9 @@ function read({ fields }: Manifests, field: Field, files: string[]): ReturnType<
   }
 }
 
+/** None of a file that cannot be read: that is told elsewhere. */
 function namesIn(file: string, kind: string): string[] {
+  if (!existsSync(file)) return [];
   return readManifests(readFileSync(file, 'utf8'), file).manifests.flatMap(({ object }) => {
     const { metadata } = object;
     return object['kind'] === kind && isObject(metadata) && typeof metadata['name'] === 'string'

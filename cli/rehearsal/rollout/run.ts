@@ -196,9 +196,10 @@ async function addressesOf(scenario: RolloutScenario): Promise<ReadonlyMap<strin
 function namespacesOf({ pods: first, steps, namespaces: declared }: RolloutScenario): Namespace[] {
   const all = [...first, ...steps.flatMap(({ create }) => create.pods)];
   const names = new Set([homeNamespace, ...all.map(({ metadata }) => metadata?.namespace ?? '')]);
-  for (const { metadata } of declared) names.delete(metadata?.name ?? '');
-  const plain = [...names].map((name) => ({ metadata: { name, labels: { 'kubernetes.io/metadata.name': name } } }));
-  return [...declared, ...plain];
+  const plain = (name: string): Namespace => ({ metadata: { name, labels: { 'kubernetes.io/metadata.name': name } } });
+  const byName = new Map([...names].map((name) => [name, plain(name)]));
+  for (const namespace of declared) byName.set(namespace.metadata?.name ?? '', namespace);
+  return [...byName.values()];
 }
 
 function environment({ workspace, program }: RolloutOptions): Record<string, string> {

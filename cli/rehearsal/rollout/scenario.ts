@@ -70,7 +70,7 @@ export function parseRollout(text: string, file: string): { scenario?: RolloutSc
   const known = ['sidecarSets', 'pods', 'images', 'port', 'load', 'steps', 'timeouts', 'agent', 'expect'];
   const top = fields.map(root, known);
   const get = reader(top);
-  const manifests: Manifests = { directory, fields, names: new Map(), namespaces: [], problems: [] };
+  const manifests: Manifests = { directory, fields, names: new Map(), namespaces: [], problems: [], told: new Set() };
   const sidecarSets = get('sidecarSets', (field) => readSets(manifests, field, top.get('steps'))) ?? {
     first: [],
     later: [],
