@@ -1,3 +1,4 @@
+import { statusOf } from './containers.ts';
 import { isPinned, sameImage } from './image.ts';
 import type { Container, ContainerStatus, Pod } from './kubernetes.ts';
 import type { InPlaceStates } from './pod-annotations.ts';
@@ -20,9 +21,10 @@ export function recordedImages(states: Reading<InPlaceStates>, set: string): Rec
  */
 export function isConsistent(pod: Pod, names: ReadonlySet<string>, recorded: () => RecordedImages): boolean {
   if ((pod.spec?.containers.length ?? 0) !== (pod.status?.containerStatuses?.length ?? 0)) return false;
-  for (const [container, status] of lookedAt(pod, names)) {
-    if (!isPinned(container.image ?? '')) return isUpdateCompleted(pod, names, recorded);
-    if (!runsDigest(container, status)) return false;
+  for (const container of containersOf(pod)) {
+    if (!names.has(container.name)) continue;
+    if (!mayBePinned(container) || !isPinned(container.image ?? '')) return isUpdateCompleted(pod, names, recorded);
+    if (!runsDigest(container, statusOf(pod, container.name))) return false;
   }
   return true;
 }
@@ -32,27 +34,41 @@ export function isConsistent(pod: Pod, names: ReadonlySet<string>, recorded: () 
  * image of the spec. Where the record cannot be read the images decide alone (oracle surprise 15: OpenKruise waits for ever).
  */
 export function isUpdateCompleted(pod: Pod, names: ReadonlySet<string>, recorded: () => RecordedImages): boolean {
-  for (const [{ image = '' }, status] of lookedAt(pod, names)) {
+  for (const { name, image = '' } of containersOf(pod)) {
+    if (!names.has(name)) continue;
+    const status = statusOf(pod, name);
     if (status === undefined || image === status.image) continue;
     const before = recorded();
-    const mayBeOld = 'problem' in before || before.value.get(status.name) === status.imageID;
+    const mayBeOld = 'problem' in before || before.value.get(name) === status.imageID;
     if (mayBeOld && !sameImage(image, status.image)) return false;
   }
   return true;
 }
 
+/**
+ * A container that is ready and yet not consistent by itself: its last change is still under way (4.2).
+ *
+ * @param all - what {@link isConsistent} said of all the names: then only digests need another look
+ */
+export function unsettledContainer(
+  pod: Pod,
+  names: ReadonlySet<string>,
+  recorded: () => RecordedImages,
+  all: boolean,
+): string | undefined {
+  if (all && !containersOf(pod).some(mayBePinned)) return undefined;
+  for (const name of names) {
+    if (statusOf(pod, name)?.ready && !isConsistent(pod, new Set([name]), recorded)) return name;
+  }
+  return undefined;
+}
+
+const containersOf = ({ spec }: Pod): readonly Container[] =>
+  spec?.initContainers ? [...spec.containers, ...spec.initContainers] : (spec?.containers ?? []);
+
+const mayBePinned = ({ image }: Container): boolean => image?.includes('@') ?? false;
+
 function runsDigest({ image = '' }: Container, status: ContainerStatus | undefined): boolean {
   const imageID = status?.imageID.replace(/^.*?:\/\//, '') ?? '';
   return isPinned(imageID) && sameImage(image, imageID);
-}
-
-function* lookedAt(pod: Pod, names: ReadonlySet<string>): Generator<[Container, ContainerStatus | undefined]> {
-  const { containers = [], initContainers = [] } = pod.spec ?? {};
-  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
-  for (const container of containers) {
-    if (names.has(container.name)) yield [container, containerStatuses.find(({ name }) => name === container.name)];
-  }
-  for (const container of initContainers) {
-    if (names.has(container.name)) yield [container, initContainerStatuses.find(({ name }) => name === container.name)];
-  }
 }

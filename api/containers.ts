@@ -25,9 +25,19 @@ export function bareID(containerID: string | undefined): string {
 
 /** The status of a container or native sidecar. */
 export function statusOf(pod: Pod, container: string): ContainerStatus | undefined {
-  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
-  const isIt = ({ name }: ContainerStatus): boolean => name === container;
-  return containerStatuses.find(isIt) ?? initContainerStatuses.find(isIt);
+  const { containerStatuses, initContainerStatuses } = pod.status ?? {};
+  return named(containerStatuses, container) ?? named(initContainerStatuses, container);
+}
+
+/** A container or native sidecar by its name. */
+export function containerOf({ spec }: Pod, name: string): Container | undefined {
+  return named(spec?.containers, name) ?? named(spec?.initContainers, name);
+}
+
+/** A plain loop: a rollout asks this several times of every pod. */
+function named<T extends { name: string }>(items: readonly T[] | undefined, name: string): T | undefined {
+  if (items) for (const item of items) if (item.name === name) return item;
+  return undefined;
 }
 
 /** A container or native sidecar, with the JSON pointer of its place in the pod. */

@@ -2,6 +2,7 @@ import { descriptorBench } from './descriptor/index.ts';
 import { coldHandovers, warmHandovers, type Handovers } from './handover/index.ts';
 import { injectionBench } from './injection/index.ts';
 import { latencyBench } from './latency/index.ts';
+import { planBench } from './plan/index.ts';
 import { printTable } from './table.ts';
 
 const ms = (value: number): string => value.toFixed(2);
@@ -30,6 +31,17 @@ printTable(
   'A handover between two processes: connected until accepting (goal: median under 2 ms with 1 socket)',
   ['sockets', 'median, ms', 'min, ms', 'max, ms', 'median / first row'],
   [...handoverRows('(same two processes in turn)', warm), ...handoverRows('(a new process each time)', cold)],
+);
+
+printTable(
+  'One plan of a rollout, maxUnavailable 10% (goal: under 50 ms for 10,000 pods, in proportion to the pods)',
+  ['fleet', 'pods', 'median, ms', 'us per pod'],
+  planBench([1000, 10_000, 100_000]).map(({ kind, pods, medianMs }) => [
+    kind,
+    String(pods),
+    ms(medianMs),
+    ((medianMs / pods) * 1000).toFixed(1),
+  ]),
 );
 
 const { before, during, after, failed, closed } = await latencyBench();

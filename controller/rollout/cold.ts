@@ -31,9 +31,12 @@ export function coldWrite(
   }
   const annotations = pod.metadata?.annotations ?? {};
   const upgrade = { set: name, hash, sidecarList, imageIDs, now, ...(controllerRevision && { controllerRevision }) };
-  const upgraded = { ...annotations, ...upgradedAnnotations(annotations, upgrade) };
-  const patched = patchAnnotations(upgraded, set.spec.patchPodMetadata ?? []).annotations;
-  return podWrite(pod, [...images, ...annotationPatch(pod, patched)]);
+  const upgraded = upgradedAnnotations(annotations, upgrade);
+  const { patchPodMetadata } = set.spec;
+  const changes = patchPodMetadata
+    ? patchAnnotations({ ...annotations, ...upgraded }, patchPodMetadata).annotations
+    : upgraded;
+  return podWrite(pod, [...images, ...annotationPatch(pod, changes)]);
 }
 
 /** The container that gets the image; a hot sidecar's only while the pod is on no node, when none of its copies runs. */

@@ -36,8 +36,9 @@ export function conditionPatch(pod: Pod, { set, upgradable, sets, now }: Conditi
 
 /** Whether a pod's condition speaks against it for a reason that is gone: this set, which it carries now, or one deleted. */
 export function isOutdatedCondition(pod: Pod, { set, sets }: Pick<ConditionChange, 'set' | 'sets'>): boolean {
-  const { current, entries } = conditionOf(pod);
-  if (current?.status !== 'False') return false;
+  const isAgainst = ({ type, status }: PodCondition): boolean => type === upgradableCondition && status === 'False';
+  if (!pod.status?.conditions?.some(isAgainst)) return false;
+  const { entries } = conditionOf(pod);
   return entries.get(set) === false || [...entries.keys()].some((name) => sets && !sets.has(name));
 }
 

@@ -1,5 +1,5 @@
-import { isConsistent, recordedImages, type RecordedImages } from '../../api/consistency.ts';
-import { findContainer, lifeOf, statusOf } from '../../api/containers.ts';
+import { isConsistent, recordedImages, unsettledContainer, type RecordedImages } from '../../api/consistency.ts';
+import { containerOf, lifeOf } from '../../api/containers.ts';
 import { readGrants, type Grant } from '../../api/grant.ts';
 import { podHashOf, type PodHash } from '../../api/hash-entry.ts';
 import { isHalfUpgraded, rolesOf } from '../../api/hot-pair.ts';
@@ -48,7 +48,7 @@ export function factsOf(pod: Pod, subject: Subject): PodFacts {
   const annotations = metadata.annotations ?? {};
   const hash = podHashOf(annotations[hashKey], subject.name);
   const isUpdated = hash.hash === subject.hash;
-  const pairs = pairsOf(pod, subject.sidecars);
+  const pairs = pairsOf(pod, subject.hot);
   const isPodReady =
     status?.phase === 'Running' &&
     (status.conditions ?? []).some((condition) => condition.type === 'Ready' && condition.status === 'True');
@@ -71,27 +71,26 @@ export function factsOf(pod: Pod, subject: Subject): PodFacts {
 export const isUpgradable = ({ metadata }: Pod, { name, hashWithoutImage }: Subject): boolean =>
   podHashOf(metadata?.annotations?.[hashWithoutImageKey], name).hash === hashWithoutImage;
 
-/** A container that is ready and yet not what the spec says: its last change is still under way (4.2). */
-export function unsettledContainer(pod: Pod, { name, containers }: Subject): string | undefined {
-  const recorded = imagesRecorded(pod, name);
-  return [...containers].find(
-    (container) => statusOf(pod, container)?.ready && !isConsistent(pod, new Set([container]), recorded),
-  );
-}
+/** A container whose last change is still under way (4.2). */
+export const unsettledIn = ({ pod, isConsistent: all }: PodFacts, { name, containers }: Subject): string | undefined =>
+  unsettledContainer(pod, containers, imagesRecorded(pod, name), all);
 
 function imagesRecorded(pod: Pod, set: string): () => RecordedImages {
   let recorded: RecordedImages | undefined;
   return () => (recorded ??= recordedImages(readInPlaceStates(pod.metadata?.annotations?.[inPlaceStateKey]), set));
 }
 
-function pairsOf(pod: Pod, sidecars: readonly Sidecar[]): Pick<PodFacts, 'unclear' | 'halfUpgraded' | 'outdated'> {
+type Pairs = Pick<PodFacts, 'unclear' | 'halfUpgraded' | 'outdated'>;
+const NO_PAIRS: Pairs = { unclear: [], halfUpgraded: [], outdated: [] };
+
+function pairsOf(pod: Pod, sidecars: readonly Sidecar[]): Pairs {
+  if (sidecars.length === 0) return NO_PAIRS;
   const annotations = pod.metadata?.annotations ?? {};
-  const image = (container: string): string | undefined => findContainer(pod, container)?.container.image;
+  const image = (container: string): string | undefined => containerOf(pod, container)?.image;
   const unclear: string[] = [];
   const halfUpgraded: string[] = [];
   const outdated: string[] = [];
-  for (const { name, image: wanted, emptyImage } of sidecars) {
-    if (emptyImage === undefined) continue;
+  for (const { name, image: wanted, emptyImage = '' } of sidecars) {
     const pair = { sidecar: name, emptyImage, annotations, image };
     const roles = rolesOf(pair);
     if (!roles) unclear.push(name);

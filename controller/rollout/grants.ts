@@ -20,7 +20,8 @@ export function grantOf(
 ): Grant {
   const { set, hash, attempt, sidecarList, sidecars } = subject;
   const annotations = pod.metadata?.annotations ?? {};
-  const patched = patchAnnotations(annotations, set.spec.patchPodMetadata ?? []).annotations;
+  const { patchPodMetadata } = set.spec;
+  const patched = patchPodMetadata ? patchAnnotations(annotations, patchPodMetadata).annotations : {};
   const podAnnotations = Object.entries(patched).filter(([key, value]) => annotations[key] !== value);
   return {
     v: 1,

@@ -16,12 +16,10 @@ export function isUnavailable(facts: PodFacts, around: Surroundings): boolean {
   return phase === 'Upgrading' || phase === 'RollingBack' || (isUpdated && !isPodReady);
 }
 
-/** What a selection took, and what limits the others. */
+/** What a selection took, and what keeps a candidate that was not taken. */
 export interface Selection {
-  /** In the order in which they are upgraded. */
-  taken: PodFacts[];
-  /** Why each other candidate has to wait. */
-  waiting: Map<PodFacts, string>;
+  taken: ReadonlySet<PodFacts>;
+  whyNot: (facts: PodFacts) => string;
 }
 
 /**
@@ -44,21 +42,18 @@ export function select(
   const isGranted = ({ unclaimed }: PodFacts): boolean => unclaimed?.revision === attempt;
   const open = ordered.slice(0, first);
   const queue = [...open.filter(isGranted), ...open.filter((facts) => !isGranted(facts))];
-  const taken: PodFacts[] = [];
+  const taken = new Set<PodFacts>();
   let unavailable = down.size;
   for (const facts of queue) {
     const costs = facts.isReady && !down.has(facts);
     if (costs && unavailable >= limit) break;
     if (costs) unavailable++;
-    taken.push(facts);
+    taken.add(facts);
   }
-  const limited = `maxUnavailable: ${unavailable} of ${limit} pods are unavailable`;
-  const kept = `partition: ${partition} pods stay old`;
-  const waiting = new Map([
-    ...queue.slice(taken.length).map((facts): [PodFacts, string] => [facts, limited]),
-    ...ordered.slice(first).map((facts): [PodFacts, string] => [facts, kept]),
-  ]);
-  return { taken, waiting };
+  const kept = new Set(ordered.slice(first));
+  const whyKept = `partition: ${partition} pods stay old`;
+  const whyLimited = `maxUnavailable: ${unavailable} of ${limit} pods are unavailable`;
+  return { taken, whyNot: (facts) => (kept.has(facts) ? whyKept : whyLimited) };
 }
 
 /** Why the rollout stands still as a whole. */

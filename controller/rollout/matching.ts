@@ -1,4 +1,4 @@
-import { findContainer } from '../../api/containers.ts';
+import { containerOf } from '../../api/containers.ts';
 import type { Pod } from '../../api/kubernetes.ts';
 import { readInjectedList, readWorking } from '../../api/pod-annotations.ts';
 import { injectedListKey, workingKey } from '../../api/pod-contract.ts';
@@ -10,7 +10,7 @@ import type { Subject } from './subject.ts';
  * Why a pod is none of the set's (`sidecarset.md` 4.1); undefined if it is: selected, active, injected, and with the
  * containers that the set declares now.
  */
-export function whyNotMatched(pod: Pod, { set, name, namespaces, sidecars }: Subject): string | undefined {
+export function whyNotMatched(pod: Pod, { set, name, namespaces, required, hot }: Subject): string | undefined {
   const { metadata = {}, status } = pod;
   if (!matches(set.spec.selector, metadata.labels)) return 'its labels do not match spec.selector';
   if (namespaces && !namespaces.has(metadata.namespace || 'default')) {
@@ -19,15 +19,15 @@ export function whyNotMatched(pod: Pod, { set, name, namespaces, sidecars }: Sub
   if (status?.phase === 'Succeeded' || status?.phase === 'Failed') return `it has ended (${status.phase})`;
   if (metadata.deletionTimestamp) return 'it is being deleted';
   const annotations = metadata.annotations ?? {};
-  if (!readInjectedList(annotations[injectedListKey]).includes(name)) {
+  const injected = annotations[injectedListKey];
+  if (injected !== name && !readInjectedList(injected).includes(name)) {
     return 'it was never injected: sidecars come only when a pod is created';
   }
-  const declared = sidecars.filter(({ isNative }) => !isNative);
-  const missing = declared.flatMap(({ containers }) => containers).find((container) => !findContainer(pod, container));
-  if (missing !== undefined) return `it has no container ${missing}`;
-  const hot = declared.filter(({ emptyImage }) => emptyImage !== undefined);
+  for (const container of required) {
+    if (!containerOf(pod, container)) return `it has no container ${container}`;
+  }
   if (hot.length === 0) return undefined;
   const working = valueOr(readWorking(annotations[workingKey]), new Map<string, string>());
-  const unknown = hot.find((sidecar) => !working.has(sidecar.name));
+  const unknown = hot.find((sidecar) => !sidecar.isNative && !working.has(sidecar.name));
   return unknown && `its annotation ${workingKey} does not say which copy of ${unknown.name} works`;
 }

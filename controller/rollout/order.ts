@@ -11,8 +11,8 @@ import { scatter } from './scatter.ts';
  * @param pods - all matched pods
  */
 export function orderOf(waiting: readonly number[], pods: readonly Pod[], strategy: UpdateStrategy): number[] {
-  const keys = new Map(waiting.map((index) => [index, sortKey(pods[index])]));
-  let order = waiting.toSorted((a, b) => compareKeys(keys.get(a) ?? [], keys.get(b) ?? []));
+  const keyed = waiting.map((index) => ({ index, key: sortKey(pods[index]) }));
+  let order = keyed.sort((a, b) => compareKeys(a.key, b.key)).map(({ index }) => index);
   const { priorityStrategy, scatterStrategy } = strategy;
   const labels = (index: number): Record<string, string> | undefined => pods[index]?.metadata?.labels;
   if (priorityStrategy) {
@@ -45,9 +45,9 @@ function sortKey(pod: Pod | undefined): number[] {
 }
 
 function compareKeys(a: readonly number[], b: readonly number[]): number {
-  for (const [index, value] of a.entries()) {
-    const other = b[index] ?? 0;
-    if (value !== other) return value - other;
+  for (let at = 0; at < a.length; at++) {
+    const [mine = 0, other = 0] = [a[at], b[at]];
+    if (mine !== other) return mine - other;
   }
   return 0;
 }

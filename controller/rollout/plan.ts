@@ -65,90 +65,110 @@ export interface Plan {
  */
 export function plan(set: SidecarSet, pods: readonly Pod[], context: Context): Plan {
   const subject = subjectOf(set, context.namespaces ?? []);
-  const unmatched = new Map<Pod, string>();
-  const matched: PodFacts[] = [];
-  for (const pod of pods) {
-    const reason = whyNotMatched(pod, subject);
-    if (reason === undefined) matched.push(factsOf(pod, subject));
-    else unmatched.set(pod, reason);
-  }
-
-  const outcomes = new Map(matched.map((facts) => [facts, judge(facts, subject, context)]));
-  const having = (kind: Outcome): PodFacts[] => matched.filter((facts) => outcomeOf(outcomes.get(facts)) === kind);
-  const halted = haltOf(subject, having('failed').length, matched.length);
-  const stop = whyStopped(subject, halted);
-  const ordered = inOrder(matched, [...having('cold'), ...having('hot')], subject);
-  const down = new Set(matched.filter((facts) => isUnavailable(facts, context)));
-  const { taken, waiting } =
-    stop === undefined
-      ? select(ordered, subject, { matched: matched.length, down })
-      : { taken: [], waiting: new Map(ordered.map((facts) => [facts, stop])) };
-  const finishing = stop === undefined ? having('finish') : [];
-  const cold = new Set(taken.filter((facts) => outcomeOf(outcomes.get(facts)) === 'cold'));
-  const granted = new Set([...finishing, ...taken.filter((facts) => !cold.has(facts))]);
-
-  const verdictOf = (facts: PodFacts): Judgement => {
-    const outcome = outcomes.get(facts) ?? NOTHING;
-    if ('verdict' in outcome) return outcome;
-    const { reason } = outcome;
-    if (cold.has(facts)) return { verdict: 'upgrade', reason };
-    if (granted.has(facts)) return { verdict: 'grant', reason };
-    return { verdict: 'waiting', reason: waiting.get(facts) ?? stop ?? reason };
-  };
-  const verdicts = new Map(matched.map((facts) => [facts.pod, verdictOf(facts)]));
+  const judged = judgeAll(pods, subject, context);
+  const { matched, candidates, verdicts } = judged;
+  const halted = haltOf(subject, judged.failed.length, matched.length);
+  const ordered = inOrder(matched, candidates, subject);
+  const taken = takeNow(ordered, judged, subject, context, halted);
+  const cold = ordered.filter((facts) => taken.get(facts)?.candidate === 'cold');
+  const granted = [...taken.keys()].filter((facts) => taken.get(facts)?.candidate !== 'cold');
   return {
-    pods: pods.map((pod) => ({
-      namespace: pod.metadata?.namespace || 'default',
-      name: pod.metadata?.name ?? '',
-      ...(verdicts.get(pod) ?? { verdict: 'unmatched', reason: unmatched.get(pod) ?? '' }),
-    })),
+    pods: pods.map((pod) => {
+      const { verdict, reason } = verdicts.get(pod) ?? NOT_JUDGED;
+      return { namespace: pod.metadata?.namespace || 'default', name: pod.metadata?.name ?? '', verdict, reason };
+    }),
     matched: keysOf(matched),
     waiting: keysOf(ordered),
-    upgrade: [...cold].map(({ pod }) => coldWrite(pod, subject, context)),
-    grant: [...granted]
+    upgrade: cold.map(({ pod }) => coldWrite(pod, subject, context)),
+    grant: granted
       .filter(({ unclaimed }) => unclaimed?.revision !== subject.attempt)
       .map(({ pod }) => grantWrite(pod, subject, grantOf(pod, subject, context))),
     withdraw: [
-      ...matched.filter((facts) => facts.unclaimed && !granted.has(facts)).map(({ pod }) => pod),
-      ...[...unmatched.keys()].filter((pod) => holdsGrant(pod, subject)),
+      ...matched.filter((facts) => facts.unclaimed && !taken.has(facts)).map(({ pod }) => pod),
+      ...pods.filter((pod) => verdicts.get(pod)?.verdict === 'unmatched' && holdsGrant(pod, subject)),
     ].map((pod) => withdrawal(pod, subject)),
-    notUpgradable: keysOf(having('notUpgradable')),
-    conditions: conditionWrites(
-      matched.filter((facts) => !cold.has(facts)),
-      having('notUpgradable'),
-      subject,
-      context,
-    ),
+    notUpgradable: keysOf(judged.notUpgradable),
+    conditions: conditionWrites(judged, taken, subject, context),
     status: statusOf(set, matched, context),
     ...(halted && { halted }),
     revisions: revisionsOf(matched),
   };
 }
 
-type Outcome = Judgement['verdict'] | Candidate['candidate'];
-const NOTHING: Judgement = { verdict: 'waiting', reason: '' };
+/** What is known of the pods before any limit. */
+interface Judged {
+  matched: PodFacts[];
+  candidates: Map<PodFacts, Candidate>;
+  failed: PodFacts[];
+  notUpgradable: PodFacts[];
+  /** All but the candidates' are final. */
+  verdicts: Map<Pod, Judgement>;
+}
 
-const outcomeOf = (outcome: Judgement | Candidate = NOTHING): Outcome =>
-  'verdict' in outcome ? outcome.verdict : outcome.candidate;
+const NOT_JUDGED: Judgement = { verdict: 'waiting', reason: '' };
 
 const keysOf = (pods: readonly PodFacts[]): string[] => pods.map(({ key }) => key);
+
+function judgeAll(pods: readonly Pod[], subject: Subject, context: Context): Judged {
+  const judged: Judged = { matched: [], candidates: new Map(), failed: [], notUpgradable: [], verdicts: new Map() };
+  for (const pod of pods) {
+    const reason = whyNotMatched(pod, subject);
+    if (reason !== undefined) {
+      judged.verdicts.set(pod, { verdict: 'unmatched', reason });
+      continue;
+    }
+    const facts = factsOf(pod, subject);
+    judged.matched.push(facts);
+    const outcome = judge(facts, subject, context);
+    if ('candidate' in outcome) judged.candidates.set(facts, outcome);
+    else judged.verdicts.set(pod, outcome);
+    if ('verdict' in outcome && outcome.verdict === 'failed') judged.failed.push(facts);
+    if ('verdict' in outcome && outcome.verdict === 'notUpgradable') judged.notUpgradable.push(facts);
+  }
+  return judged;
+}
+
+/** The candidates in their order, but for those whose upgrade is only to be ended: they do not wait. */
+function inOrder(matched: readonly PodFacts[], candidates: Judged['candidates'], { strategy }: Subject): PodFacts[] {
+  const waits = (index: number): boolean => {
+    const candidate = candidates.get(matched[index] as PodFacts)?.candidate;
+    return candidate !== undefined && candidate !== 'finish';
+  };
+  const indexes = [...matched.keys()].filter(waits);
+  const pods = matched.map(({ pod }) => pod);
+  return orderOf(indexes, pods, strategy).flatMap((index) => matched[index] ?? []);
+}
+
+/** The candidates that are upgraded or granted now; the verdicts of all candidates become final. */
+function takeNow(
+  ordered: readonly PodFacts[],
+  { matched, candidates, verdicts }: Judged,
+  subject: Subject,
+  context: Context,
+  halted: Halt | undefined,
+): Map<PodFacts, Candidate> {
+  const stop = whyStopped(subject, halted);
+  const down = new Set(matched.filter((facts) => isUnavailable(facts, context)));
+  const { taken, whyNot } = select(ordered, subject, { matched: matched.length, down });
+  const isTaken = ({ candidate }: Candidate, facts: PodFacts): boolean => candidate === 'finish' || taken.has(facts);
+  const now = new Map<PodFacts, Candidate>();
+  for (const [facts, candidate] of candidates) {
+    if (stop === undefined && isTaken(candidate, facts)) {
+      now.set(facts, candidate);
+      const verdict = candidate.candidate === 'cold' ? 'upgrade' : 'grant';
+      verdicts.set(facts.pod, { verdict, reason: candidate.reason });
+    } else {
+      verdicts.set(facts.pod, { verdict: 'waiting', reason: stop ?? whyNot(facts) });
+    }
+  }
+  return now;
+}
 
 /** Why nothing may be started at all. */
 function whyStopped({ strategy }: Subject, halted: Halt | undefined): string | undefined {
   if (strategy.type === 'NotUpdate') return 'updateStrategy.type is NotUpdate';
   if (strategy.paused) return 'the rollout is paused';
   return halted && `halted: ${halted.failed} pods failed, the threshold is ${halted.threshold}`;
-}
-
-function inOrder(matched: readonly PodFacts[], candidates: readonly PodFacts[], { strategy }: Subject): PodFacts[] {
-  const isCandidate = new Set(candidates);
-  const indexes = [...matched.keys()].filter((index) => isCandidate.has(matched[index] as PodFacts));
-  const order = orderOf(
-    indexes,
-    matched.map(({ pod }) => pod),
-    strategy,
-  );
-  return order.flatMap((index) => matched[index] ?? []);
 }
 
 /** A grant on a pod that is the set's no more; one that is going takes its grants along. */
@@ -159,14 +179,16 @@ const holdsGrant = (pod: Pod, subject: Subject): boolean =>
 
 /** The set could be upgraded on pods that carry its hash; entries of sets that are gone go from any pod. */
 function conditionWrites(
-  matched: readonly PodFacts[],
-  notUpgradable: readonly PodFacts[],
+  { matched, notUpgradable }: Judged,
+  taken: ReadonlyMap<PodFacts, Candidate>,
   { name: set }: Subject,
   { now, sets }: Context,
 ): PodWrite[] {
   const change = { set, now, ...(sets && { sets }) };
   const immutable = new Set(notUpgradable);
-  const outdated = matched.filter((facts) => !immutable.has(facts) && isOutdatedCondition(facts.pod, change));
+  const outdated = matched.filter(
+    (facts) => isOutdatedCondition(facts.pod, change) && !immutable.has(facts) && !taken.has(facts),
+  );
   return [
     ...notUpgradable.map(({ pod }) => podWrite(pod, conditionPatch(pod, { ...change, upgradable: false }))),
     ...outdated.map(({ pod, isUpdated }) =>
@@ -176,10 +198,13 @@ function conditionWrites(
 }
 
 function revisionsOf(matched: readonly PodFacts[]): Plan['revisions'] {
-  const isFinished = ({ isConsistent, isReady, upgrade }: PodFacts): boolean =>
-    isConsistent && isReady && !(upgrade && isUnderWay(upgrade));
-  const names = (pods: readonly PodFacts[]): string[] => [
-    ...new Set(pods.map(({ hash }) => hash.controllerRevision).filter((name) => name !== '')),
-  ];
-  return { inUse: names(matched), finished: names(matched.filter(isFinished)) };
+  const inUse = new Set<string>();
+  const finished = new Set<string>();
+  for (const { hash, isConsistent, isReady, upgrade } of matched) {
+    const { controllerRevision: name } = hash;
+    if (name === '') continue;
+    inUse.add(name);
+    if (isConsistent && isReady && !(upgrade && isUnderWay(upgrade))) finished.add(name);
+  }
+  return { inUse: [...inUse], finished: [...finished] };
 }

@@ -7,14 +7,14 @@ export function statusOf(
   matched: readonly PodFacts[],
   { controllerRevision, collisionCount }: { controllerRevision?: string; collisionCount?: number },
 ): Required<SidecarSetStatus> {
-  const isReady = ({ isConsistent, isReady }: PodFacts): boolean => isConsistent && isReady;
-  const updated = matched.filter(({ isUpdated }) => isUpdated);
+  const count = (isCounted: (facts: PodFacts) => boolean): number =>
+    matched.reduce((counted, facts) => counted + (isCounted(facts) ? 1 : 0), 0);
   return {
     observedGeneration: metadata.generation ?? 0,
     matchedPods: matched.length,
-    updatedPods: updated.length,
-    readyPods: matched.filter(isReady).length,
-    updatedReadyPods: updated.filter(isReady).length,
+    updatedPods: count(({ isUpdated }) => isUpdated),
+    readyPods: count(({ isConsistent, isReady }) => isConsistent && isReady),
+    updatedReadyPods: count(({ isConsistent, isReady, isUpdated }) => isConsistent && isReady && isUpdated),
     latestRevision: controllerRevision ?? status?.latestRevision ?? '',
     collisionCount: collisionCount ?? status?.collisionCount ?? 0,
   };

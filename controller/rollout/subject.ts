@@ -28,6 +28,9 @@ export interface Subject {
   attempt: string;
   strategy: UpdateStrategy;
   sidecars: readonly Sidecar[];
+  hot: readonly Sidecar[];
+  /** The containers without which a pod is not the set's: those of all but native sidecars. */
+  required: readonly string[];
   /** The containers of all sidecars, as they are called in a pod. */
   containers: ReadonlySet<string>;
   /** For the hash annotation. */
@@ -60,6 +63,8 @@ export function subjectOf(set: SidecarSet, namespaces: readonly Namespace[]): Su
     attempt: attemptOf(hash, annotations[resumeKey]),
     strategy,
     sidecars,
+    hot: sidecars.filter(({ emptyImage }) => emptyImage !== undefined),
+    required: sidecars.filter(({ isNative }) => !isNative).flatMap(({ containers }) => containers),
     containers: new Set(sidecars.flatMap(({ containers }) => containers)),
     sidecarList: list.length > 0 ? list : null,
     isSelected: strategy.selector ? lenient((labels) => matches(strategy.selector, labels)) : () => true,

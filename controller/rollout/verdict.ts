@@ -1,5 +1,5 @@
 import type { Pod } from '../../api/kubernetes.ts';
-import { isUnderWay, isUpgradable, unsettledContainer, type PodFacts } from './facts.ts';
+import { isUnderWay, isUpgradable, unsettledIn, type PodFacts } from './facts.ts';
 import type { Subject } from './subject.ts';
 
 /**
@@ -80,12 +80,12 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
   if (!isUpgradable(pod, subject)) {
     return { verdict: 'notUpgradable', reason: 'more than images differ: that takes a new pod' };
   }
-  const unsettled = unsettledContainer(pod, subject);
+  const unsettled = unsettledIn(facts, subject);
   if (unsettled !== undefined) return upgrading(`container ${unsettled} has not finished its last change`);
   const [unclear] = facts.unclear;
   if (unclear !== undefined) return { verdict: 'blocked', reason: `nothing tells which copy of ${unclear} serves` };
   const hot = [...facts.outdated, ...facts.halfUpgraded];
-  if (hot.length === 0) return { candidate: 'cold', reason: 'its images are changed in place' };
+  if (hot.length === 0) return IN_PLACE;
   if (!pod.spec?.nodeName && facts.halfUpgraded.length === 0) {
     return { candidate: 'cold', reason: 'it is on no node yet: nothing to hand over' };
   }
@@ -97,6 +97,10 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
   );
 }
 
+const IN_PLACE: Candidate = { candidate: 'cold', reason: 'its images are changed in place' };
+const UP_TO_DATE: Judgement = { verdict: 'updated', reason: 'it is up to date and ready' };
+const NOT_READY: Judgement = { verdict: 'updated', reason: 'it is up to date, and not ready yet' };
+
 function judgeUpdated(facts: PodFacts, subject: Subject, around: Surroundings): Judgement | Candidate {
   const [half] = facts.halfUpgraded;
   if (half !== undefined) {
@@ -107,8 +111,7 @@ function judgeUpdated(facts: PodFacts, subject: Subject, around: Surroundings): 
       }
     );
   }
-  const isDone = facts.isConsistent && facts.isReady;
-  return { verdict: 'updated', reason: isDone ? 'it is up to date and ready' : 'it is up to date, and not ready yet' };
+  return facts.isConsistent && facts.isReady ? UP_TO_DATE : NOT_READY;
 }
 
 /** Why its agent cannot be given a grant. */

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { parseJson, printJson, printSortedJsonLikeGo } from '../../api/json.ts';
+import { compareBytes, parseJson, printJson, printSortedJsonLikeGo } from '../../api/json.ts';
 
 test('numbers come out of JSON as they went in, wherever they stand', (t) => {
   for (const text of ['-0', '1.0', '[1e3,-0.5]', '{"a":9007199254740993,"b":[0.10]}', '{"a":{"b":-0}}', '[1,2.50]']) {
@@ -34,4 +34,16 @@ test('sorted printing orders keys by their bytes, also those that JavaScript wou
     '{"10":[{"a":null,"z":"\\u003c"}],"9":2,"b":1}',
   );
   t.is(printSortedJsonLikeGo({ '\u{1f600}': 1, '\uffff': 2, gone: undefined }), '{"\uffff":2,"\u{1f600}":1}');
+});
+
+test('texts are compared as their UTF-8 bytes are', (t) => {
+  const text = fc.string({
+    unit: fc.constantFrom('a', 'b', '\u007f', 'é', '\ud7ff', '\ue000', '\uffff', '\u{1f600}', '\u{10ffff}'),
+  });
+  fc.assert(
+    fc.property(text, text, (a, b) => {
+      t.is(Math.sign(compareBytes(a, b)), Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    }),
+    { numRuns: 1000 },
+  );
 });

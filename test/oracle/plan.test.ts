@@ -4,7 +4,7 @@ import type { Namespace, Pod } from '../../api/kubernetes.ts';
 import { readInPlaceStates } from '../../api/pod-annotations.ts';
 import { inPlaceStateKey } from '../../api/pod-contract.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
-import { factsOf, isUpgradable, unsettledContainer } from '../../controller/rollout/facts.ts';
+import { factsOf, isUpgradable, unsettledIn } from '../../controller/rollout/facts.ts';
 import { plan } from '../../controller/rollout/plan.ts';
 import { subjectOf, type Subject } from '../../controller/rollout/subject.ts';
 import { oracle } from './corpus.ts';
@@ -33,13 +33,14 @@ const nameOf = ({ metadata }: Pod): string => named([`${metadata?.namespace ?? '
 
 /** The facts in the corpus' letters. */
 function lettersOf(pod: Pod, subject: Subject): string {
-  const { isUpdated, isConsistent, isReady } = factsOf(pod, subject);
+  const facts = factsOf(pod, subject);
+  const { isUpdated, isConsistent, isReady } = facts;
   const upgradable = isUpgradable(pod, subject);
   const states = readInPlaceStates(pod.metadata?.annotations?.[inPlaceStateKey]);
   const letters = {
     U: isUpdated,
     C: upgradable,
-    S: upgradable && unsettledContainer(pod, subject) === undefined,
+    S: upgradable && unsettledIn(facts, subject) === undefined,
     K: isConsistent,
     R: isReady,
     D: isUpdateCompleted(pod, subject.containers, () => recordedImages(states, subject.name)),

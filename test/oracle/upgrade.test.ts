@@ -21,7 +21,7 @@ import type { JsonPatch } from '../../cluster/cluster.ts';
 import { register } from '../../controller/revisions/history.ts';
 import { coldWrite } from '../../controller/rollout/cold.ts';
 import { conditionPatch } from '../../controller/rollout/condition.ts';
-import { factsOf, isUpgradable, unsettledContainer } from '../../controller/rollout/facts.ts';
+import { factsOf, isUpgradable, unsettledIn } from '../../controller/rollout/facts.ts';
 import { whyNotMatched } from '../../controller/rollout/matching.ts';
 import { plan } from '../../controller/rollout/plan.ts';
 import { subjectOf, type Sidecar, type Subject } from '../../controller/rollout/subject.ts';
@@ -81,7 +81,8 @@ function writtenOf(pod: Pod): Written {
 
 /** What OpenKruise knows of a pod before it does anything, in the corpus' words. */
 function beforeOf(pod: Pod, subject: Subject): Record<string, unknown> {
-  const { isUpdated, isConsistent: stateConsistent, isReady, halfUpgraded, hash } = factsOf(pod, subject);
+  const facts = factsOf(pod, subject);
+  const { isUpdated, isConsistent: stateConsistent, isReady, halfUpgraded, hash } = facts;
   const annotations = pod.metadata?.annotations ?? {};
   const recorded = () => recordedImages(readInPlaceStates(annotations[inPlaceStateKey]), subject.name);
   const present = (pod.spec?.containers ?? []).filter(({ name }) => subject.containers.has(name));
@@ -103,7 +104,7 @@ function beforeOf(pod: Pod, subject: Subject): Record<string, unknown> {
         .map(({ name, image }) => [name, equalImages(image ?? '', imageID(name))]),
     ),
     inHotUpgrading: halfUpgraded.length > 0,
-    upgradable: [upgradable, upgradable && unsettledContainer(pod, subject) === undefined],
+    upgradable: [upgradable, upgradable && unsettledIn(facts, subject) === undefined],
   };
 }
 
