@@ -6,6 +6,7 @@ import { runInject } from './inject.ts';
 import type { Io } from './io.ts';
 import { runMigrate } from './migrate.ts';
 import { isUsageError } from './options.ts';
+import { runPlan } from './plan.ts';
 import { rehearse } from './rehearse.ts';
 
 const help = `Usage: baton COMMAND [OPTIONS]
@@ -15,6 +16,7 @@ Hot upgrades for Kubernetes sidecars without dropping a request.
 Commands:
   inject     print a pod with the sidecars that its SidecarSets inject
   migrate    wait in a postStart hook until the sidecar of this container serves
+  plan       print what a SidecarSet's rollout does next, and why, pod by pod
   rehearse   run a sidecar and its upgrades on this machine, under load, and report what a client saw
 
 Options:
@@ -27,6 +29,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage.
 const commands: Record<string, (args: string[], io: Io) => Promise<number> | number> = {
   inject: runInject,
   migrate: runMigrate,
+  plan: runPlan,
   rehearse,
 };
 
