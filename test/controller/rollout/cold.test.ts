@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Pod } from '../../../api/kubernetes.ts';
-import { hashWithoutImageKey, inPlaceStateKey } from '../../../api/pod-contract.ts';
+import { hashKey, hashWithoutImageKey, inPlaceStateKey } from '../../../api/pod-contract.ts';
 import { podHashOf } from '../../../api/hash-entry.ts';
 import type { SidecarSet, UpdateStrategy } from '../../../api/sidecar-set.ts';
 import { vectors } from '../../oracle/corpus.ts';
@@ -221,4 +221,28 @@ test("surprise 15: while such a pod's containers run another image than its spec
     ],
   };
   t.is(verdictOf(planOf(v2(), [pod])), 'upgrading: container side has not finished its last change');
+});
+
+test('Q21: an annotation that patchPodMetadata cannot be merged into keeps its value, and the pod is upgraded', (t) => {
+  const set = v2();
+  set.spec.patchPodMetadata = [{ annotations: { note: '{"a":1}', team: 'net' }, patchPolicy: 'MergePatchJson' }];
+  const pod = withAnnotation(podOf(v1, 'p0'), 'note', 'not JSON');
+  const [changed] = afterWrites([pod], planOf(set, [pod]).upgrade);
+  t.like(changed?.metadata?.annotations, { note: 'not JSON', team: 'net' });
+  t.is(changed?.spec?.containers[0]?.image, 'side:2');
+});
+
+test('surprise 4: null in an annotation stops neither the pod nor the plan', (t) => {
+  for (const [key, value] of [
+    [inPlaceStateKey, '{"s":null}'],
+    [inPlaceStateKey, 'null'],
+    [hashKey, 'null'],
+  ] as const) {
+    t.deepEqual(
+      planOf(v2(), [withAnnotation(podOf(v1, 'p0'), key, value)]).upgrade.map(({ name }) => name),
+      ['p0'],
+      `${key}: ${value}`,
+    );
+  }
+  t.is(planOf(v2(), [withAnnotation(podOf(v1, 'p0'), hashWithoutImageKey, 'null')]).notUpgradable.length, 1);
 });
