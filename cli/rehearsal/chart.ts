@@ -100,11 +100,16 @@ export function drawLoad(report: Charted, size: (typeof sizes)[number]): string 
     return line + (fits ? label(at, foot.bottom + 18, text, 'middle') : '');
   });
   const height = foot.bottom + 24;
+  const hasVersions = versionsOf(report.timeline).some((version) => version !== '');
   const id = `chart-${size.name}`;
   return (
     `<svg class="chart ${size.name}" viewBox="0 0 ${size.width} ${n(height)}" role="img" aria-labelledby="${id}-title ${id}-desc">` +
     `<title id="${id}-title">Timeline of the rehearsal</title><desc id="${id}-desc">${escape(describe(report, columns))}</desc>` +
-    label(0, 12, columns.length > 0 ? 'requests per second, by version' : `when each ${report.word} ran`) +
+    label(
+      0,
+      12,
+      columns.length > 0 ? `requests per second${hasVersions ? ', by version' : ''}` : `when each ${report.word} ran`,
+    ) +
     axis.join('') +
     report.bands.map((band, index) => drawBand(report.word, band, index, x, stripTop, foot.bottom)).join('') +
     marks.svg +

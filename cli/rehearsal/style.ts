@@ -21,7 +21,8 @@ p{margin:.4em 0}.muted{color:var(--muted);font-size:.9rem}
 table{border-collapse:collapse;font-size:.9rem;margin:.5em 0;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:.3em .8em .3em 0;border-bottom:1px solid var(--line)}
 thead th{color:var(--muted);font-weight:500;overflow-wrap:normal}th.number,td.number{text-align:right;white-space:nowrap}
-.upgrades{width:100%}.upgrades td:nth-child(2){min-width:6em}.upgrades td>span{white-space:nowrap}.upgrades small{display:block;max-width:34ch}summary{cursor:pointer;padding:.3em 0}
+.upgrades{width:100%}.upgrades td:nth-child(2){min-width:6em}.upgrades td>span{white-space:nowrap}.upgrades small{display:block;max-width:34ch}
+.steps td:nth-child(3){white-space:nowrap}summary{cursor:pointer;padding:.3em 0}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2em 1.2em;margin:.4em 0 .8em;padding:0;font-size:.85rem}
 .load{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.2em 1.2em;margin:0;font-size:.9rem}
 .load dt{color:var(--muted)}.load dd{margin:0;white-space:pre-wrap}
@@ -29,7 +30,7 @@ thead th{color:var(--muted);font-weight:500;overflow-wrap:normal}th.number,td.nu
 .chart text{font-size:${fontSize}px;fill:var(--text)}.grid{stroke:var(--line);fill:none}
 .v0{fill:var(--v0)}.v1{fill:var(--v1)}.v2{fill:var(--v2)}.failed{fill:var(--bad)}.cross{stroke:var(--bad);stroke-width:1.6;fill:none}
 .hit{fill:#0000}g:hover>.hit{fill:var(--band);fill-opacity:.25}.band{fill:var(--band);fill-opacity:.22}
-.phase-Upgrading{fill:var(--upgrading)}.phase-Soaking{fill:var(--soaking)}.phase-Resetting{fill:var(--resetting)}.phase-RollingBack{fill:var(--bad)}
+.phase-Upgrading{fill:var(--upgrading)}.phase-Soaking{fill:var(--soaking)}.phase-Resetting{fill:var(--resetting)}.phase-RollingBack{fill:var(--bad)}.phase-Pulling{fill:var(--soaking)}
 .p50,.p99{fill:none;stroke-width:2;stroke:var(--p50)}.p99{stroke:var(--text);stroke-width:1.3}
 @media(min-width:600px){.chart.narrow{display:none}.chart.medium{display:block}}
 @media(min-width:1000px){.chart.medium{display:none}.chart.wide{display:block}}
@@ -37,5 +38,6 @@ thead th{color:var(--muted);font-weight:500;overflow-wrap:normal}th.number,td.nu
 .upgrades,.upgrades tbody{display:block}.upgrades thead{display:none}
 .upgrades tr{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:.2em 1em;padding:.6em 0;border-bottom:1px solid var(--line)}
 .upgrades th,.upgrades td{border:0;padding:0}.upgrades .number{text-align:left}.upgrades td:nth-child(5){grid-column:1/-1}
+.upgrades .number{white-space:normal}.steps td:nth-child(5){grid-column:auto}.steps td:nth-child(2),.steps td:nth-child(4){grid-column:1/-1}
 .upgrades [data-label]::before{content:attr(data-label) ": ";color:var(--muted);font-weight:400}}
 `;
