@@ -65,6 +65,9 @@ export const surprise14Working: Excuse = (set, pod) => {
   });
 };
 
+/** 1.1: a hot sidecar without an empty image, which Baton refuses; pods that have one are left alone. */
+export const noEmptyImage: Excuse = (set) => hotSidecars(set).some(({ empty }) => empty === '');
+
 /** Q28: native sidecars are upgraded like containers; OpenKruise does not look at them. */
 export const q28Native: Excuse = ({ spec }) =>
   (spec.initContainers ?? []).some(({ restartPolicy }) => restartPolicy === 'Always');
@@ -79,6 +82,7 @@ const EXCUSES: Readonly<Record<string, Excuse>> = {
   surprise4Panic,
   q2EmptyImage,
   surprise14Working,
+  noEmptyImage,
   q28Native,
   q21Merge,
 };
