@@ -17,13 +17,17 @@ export function stopping(view: View, record: UpgradeRecord): Copy[] {
     .filter(({ id, running, before }) => running && id === before);
 }
 
-/** After the last patch: the emptied containers stop and start. A roll-back is helped along through the runtime. */
+/**
+ * After the last patch: the emptied containers stop and start. A new copy that is given up is helped along through the runtime,
+ * because its hook may block the kubelet's worker; an old one too, when it had more than its time to end.
+ */
 export function finish(view: View, set: string, record: UpgradeRecord): Step {
   const [still] = stopping(view, record);
   if (!still) return waitFor(view, set, `${record.emptied.join(', ')}: the empty image starts`, []);
   const because = `${still.name} is stopping`;
-  if (record.phase === 'Resetting') return waitFor(view, set, because, []);
-  const patience = record.phaseAt + rollBackPatience;
+  const isOld = Object.values(record.previous.working).includes(still.name);
+  const graceful = (view.pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000 + takeBackPatience;
+  const patience = record.phaseAt + (isOld ? graceful : rollBackPatience);
   if (view.now < patience || !view.runtime) return waitFor(view, set, because, [patience]);
   return { do: 'stop-container', set, container: still.name, id: still.id, because };
 }

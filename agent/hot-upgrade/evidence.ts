@@ -9,8 +9,8 @@ import type { ContainerExit, Memory, View } from './view.ts';
 /** A state file whose heartbeat is older than this is a hung process's (design section 4), in milliseconds. */
 export const heartbeatTimeout = 5_000;
 
-/** How long a copy that another agent, or OpenKruise, started must have run to be believed without the SDK, in milliseconds. */
-const unseenStart = 30_000;
+/** How long a copy that may be in a crash loop must have run to be believed without the SDK, in milliseconds. */
+const probation = 30_000;
 /** The pod's status knows whole seconds only. */
 const wholeSecond = 999;
 
@@ -28,7 +28,15 @@ export interface Copy {
   before: string;
   /** The ends of lives that began after it. */
   lost: readonly ContainerExit[];
+  /** The earliest and the latest moment at which that life can have begun. */
   startedAt: number | undefined;
+  startedBy: number | undefined;
+  /** When the last patch was written. */
+  patchedAt: number;
+  /** That patch gave it another version. */
+  isSwitched: boolean;
+  /** A state file of the version that it should have, whichever life wrote it. */
+  file: StateFile | undefined;
   /** Written by its own, newest life. */
   state: StateFile | undefined;
 }
@@ -73,13 +81,14 @@ export function copyOf(view: View, name: string, record: UpgradeRecord, state?: 
   const shown = lifeOf(view.pod, name);
   const status = statusOf(view.pod, name);
   const runtime = view.runtime?.get(name);
-  const ended = [status?.lastState?.terminated, status?.state?.terminated];
+  const before = record.previous.containerIDs[name] ?? '';
+  // While the life from before the patch is shown, what ended before it began is no news, whatever its rounded times say.
+  const ended = shown.id === before && before !== '' ? [] : [status?.lastState?.terminated, status?.state?.terminated];
   const shownExits = ended.flatMap((end): ContainerExit[] =>
-    end
-      ? [{ id: bareID(end.containerID), reason: end.reason, exitCode: end.exitCode, ...startedBy(end.startedAt) }]
-      : [],
+    end ? [{ id: bareID(end.containerID), reason: end.reason, exitCode: end.exitCode, ...endOf(end.startedAt) }] : [],
   );
   const waiting = status?.state?.waiting;
+  const startedAt = runtime?.startedAt ?? timeOf(status?.state?.running?.startedAt);
   const seen = {
     name,
     id: runtime?.id ?? shown.id,
@@ -87,26 +96,33 @@ export function copyOf(view: View, name: string, record: UpgradeRecord, state?: 
     shown,
     waiting: waiting && { reason: waiting.reason ?? '', message: waiting.message ?? '' },
     exits: runtime ? [...runtime.exits, ...shownExits] : shownExits,
-    before: record.previous.containerIDs[name] ?? '',
-    startedAt: runtime?.startedAt ?? timeOf(status?.state?.running?.startedAt),
+    before,
+    startedAt,
+    startedBy: runtime?.startedAt ?? (startedAt === undefined ? undefined : startedAt + wholeSecond),
+    patchedAt: record.phaseAt,
+    isSwitched: record.previous.versions[name] !== view.pod.metadata?.annotations?.[versionKey(name)],
+    file: state,
     state: undefined,
   };
-  const copy: Copy = { ...seen, lost: lostLives(seen, record.phaseAt) };
-  return { ...copy, state: state && isOwn(copy, state, runtime?.startedAt) ? state : undefined };
+  const copy: Copy = { ...seen, lost: lostLives(seen) };
+  return { ...copy, state: state && isOwn(copy, state) ? state : undefined };
 }
 
 /** Not left behind by an earlier life with the same version. */
-function isOwn(copy: Copy, state: StateFile, exactStart: number | undefined): boolean {
-  const { running, startedAt } = copy;
-  if (!running || startedAt === undefined) return false;
+function isOwn(copy: Copy, state: StateFile): boolean {
+  const { running, startedAt, startedBy } = copy;
+  if (!running || startedAt === undefined || startedBy === undefined) return false;
   // The process says when it started in its own clock reading, which may round.
   if (state.startedAt + 50 < startedAt) return false;
-  return !hasRestarted(copy) || state.heartbeatAt > (exactStart ?? startedAt + wholeSecond);
+  return !hasRestarted(copy) || state.heartbeatAt > startedBy;
 }
 
-/** Runs now, and is not the life from before the last patch. */
-export function isAnother({ id, running, before }: Copy): boolean {
-  return running && id !== '' && id !== before;
+/**
+ * Runs now, and is not a life from before the last patch: neither the one that was noted then, nor one that a running hook hid
+ * from the pod's status.
+ */
+export function isAnother({ id, running, before, startedBy, patchedAt, isSwitched }: Copy): boolean {
+  return running && id !== '' && id !== before && (!isSwitched || (startedBy ?? patchedAt) >= patchedAt);
 }
 
 /** A life that began after the last patch has ended. */
@@ -115,14 +131,14 @@ export function hasRestarted(copy: Copy): boolean {
 }
 
 /** The ends of lives that began after the last patch. */
-function lostLives({ exits, id, running, before }: Omit<Copy, 'lost'>, patchedAt: number): ContainerExit[] {
+function lostLives({ exits, id, running, before, patchedAt }: Omit<Copy, 'lost'>): ContainerExit[] {
   if (id === before || id === '') return [];
   return exits.filter(
     (exit) => exit.id !== before && !(running && exit.id === id) && (exit.startedBy ?? patchedAt) >= patchedAt,
   );
 }
 
-const startedBy = (time: string | undefined): Pick<ContainerExit, 'startedBy'> => {
+const endOf = (time: string | undefined): Pick<ContainerExit, 'startedBy'> => {
   const start = timeOf(time);
   return start === undefined ? {} : { startedBy: start + wholeSecond };
 };
@@ -137,16 +153,18 @@ export function isFresh(state: StateFile | undefined, now: number): state is Sta
 }
 
 /**
- * The new copy's own process serves. Without the SDK: the kubelet shows the new life, so its postStart hook returned; the
- * end of a hook that ran when the kubelet started is never seen, so then the deadline has to pass.
+ * The new copy's own process serves. Without the SDK: the kubelet shows the new life, so its postStart hook returned, and it did
+ * not restart; one that did, or whose start nobody saw, must have run for a while. The end of a hook that ran when the kubelet
+ * started is never seen, so then the deadline has to pass.
  */
 export function serves(pair: Pair, view: View, record: UpgradeRecord, deadline: number): boolean {
   const copy = pair.new;
   if (!isAnother(copy)) return false;
   if (pair.usesSdk) return copy.state?.phase === 'serving' && isFresh(copy.state, view.now);
-  if (copy.before === '' && view.now - (copy.startedAt ?? view.now) < unseenStart) return false;
+  const isDoubtful = copy.before === '' || hasRestarted(copy);
+  if (isDoubtful && view.now - (copy.startedAt ?? view.now) < probation) return false;
   const hookIsUnknown = (view.kubeletStartedAt ?? 0) > record.phaseAt;
-  return isShown(copy) && !hasRestarted(copy) && (!hookIsUnknown || view.now >= deadline);
+  return isShown(copy) && (!hookIsUnknown || view.now >= deadline);
 }
 
 /** The pod's status shows the newest life, ready: necessary, never sufficient. */

@@ -30,7 +30,8 @@ export function failureOfContainer(copy: Copy): Failure | undefined {
   return { reason: 'Crashed', message: `${name} ended (${how.filter(Boolean).join(', ')})` };
 }
 
-function failureOfProcess({ name, state }: Copy, now: number): Failure | undefined {
+/** What its own process says, or no longer says. */
+export function failureOfProcess({ name, state }: Copy, now: number): Failure | undefined {
   if (!state) return undefined;
   if (state.error || state.phase === 'failed') {
     const what = state.error ? `${state.error.code}: ${state.error.message}` : 'a failure';

@@ -9,13 +9,14 @@ import {
   heartbeatTimeout,
   isAnother,
   isDrained,
+  isFresh,
   isShown,
   pairsOf,
   serves,
   servingSince,
 } from './evidence.ts';
 import type { Failure } from './failures.ts';
-import { failureOf, failureOfContainer, lateness } from './failures.ts';
+import { failureOf, failureOfContainer, failureOfProcess, lateness } from './failures.ts';
 import { giveUp, reset, rewrite, rollBack, upgrade } from './patches.ts';
 import { planOf } from './plan.ts';
 import { emptyImageFor, imagesFor, worst } from './pulling.ts';
@@ -61,8 +62,10 @@ export function judge(
     return decided(waitFor(view, set, 'the node carries out enough upgrades', []));
   }
 
-  const newer =
-    grant && grant.revision !== record.revision ? replace(view, running, grant, pairs, isServing) : undefined;
+  const isReplaceable = (pair: Pair): boolean =>
+    canTakeBack(pair, now) || (!isServing(pair) && isHopeless(pair.new, now, deadline));
+  const isNewer = grant !== undefined && grant.revision !== record.revision && !pairs.every(isServing);
+  const newer = isNewer && pairs.every(isReplaceable) ? replace(view, running, grant, pairs) : undefined;
   if (newer?.do === 'patch') return decided(newer);
   if (!running.isWritten) {
     if (newer) return decided(newer);
@@ -71,6 +74,13 @@ export function judge(
   const failure = failureIn(pairs, cold, isServing, hasArrived, now, deadline);
   if (failure) return decided(fail(view, running, pairs, failure, newer));
   return decided(newer ?? waitFor(view, set, 'the new copies do not serve yet', [deadline, ...silences(pairs)]));
+}
+
+/** Whether a new copy may be replaced although nothing else serves: one that lives may come to serve, and then be the only one. */
+function isHopeless(copy: Copy, now: number, deadline: number): boolean {
+  const heard = isFresh(copy.file, now) ? copy.file.phase : undefined;
+  if (heard === 'serving') return false;
+  return now >= deadline || failureOfProcess(copy, now) !== undefined || !(copy.running || heard);
 }
 
 /** The deadline, moved so that an agent that comes late, or a copy that served lately, has some time left. */
@@ -103,16 +113,11 @@ function soak(view: View, { set, record }: Running, pairs: readonly Pair[], memo
   return patch(view, set, reset(view, set, record), 'the new copies serve');
 }
 
-/** Rule (3): a newer grant goes into new copies that do not serve, and into one that does if its old copy takes back. */
-function replace(
-  view: View,
-  { set, record }: Running,
-  grant: Grant,
-  pairs: readonly Pair[],
-  isServing: (pair: Pair) => boolean,
-): Step | undefined {
-  if (pairs.every(isServing)) return undefined;
-  if (pairs.some((pair) => isServing(pair) && !canTakeBack(pair, view.now))) return undefined;
+/**
+ * Rule (3): a newer grant goes into new copies that do not serve; into one that does, or still may, only if its old copy can
+ * take back.
+ */
+function replace(view: View, { set, record }: Running, grant: Grant, pairs: readonly Pair[]): Step | undefined {
   const canGoBackTo = (sidecar: string): boolean => {
     const pair = pairs.find((candidate) => candidate.sidecar === sidecar);
     return pair !== undefined && canTakeBack(pair, view.now);

@@ -9,6 +9,7 @@ import { valueOr } from '../../api/reading.ts';
 import type { UpgradeRecord } from '../../api/upgrade-record.ts';
 import { printRecords, readRecords } from '../../api/upgrade-record.ts';
 import type { JsonPatch } from '../../cluster/cluster.ts';
+import { copyOf } from './evidence.ts';
 import type { Failure } from './failures.ts';
 import type { Plan } from './plan.ts';
 import { highestUsed, lifeIDOf, nextVersion, previousOf } from './plan.ts';
@@ -81,7 +82,7 @@ export function upgrade(
     deadline: view.now + Math.max(0, ...seconds) * 1000,
     sidecars: Object.fromEntries(taking.map(({ sidecar, settings }) => [sidecar, settings])),
     previous: previousOf(view, set, plan, base),
-    emptied: reverted.map((pair) => pair.new),
+    emptied: reverted.map((pair) => pair.new).filter((name) => !isIdleStill(view, name, base)),
     highestVersion: upgraded.length > 0 ? version : highestUsed(view, grant, earlier).toString(),
     ...(waits ? {} : { result: 'done' }),
   };
@@ -175,8 +176,16 @@ function ended(
   const containerIDs = { ...current.previous.containerIDs, ...Object.fromEntries(lives) };
   const previous = { ...current.previous, containerIDs };
   // A container that has its image already is not restarted.
-  const emptied = [...images].filter(([name, image]) => imageOf(view, name) !== image).map(([name]) => name);
-  return { ...current, phase, phaseAt: view.now, previous, emptied };
+  const restarted = [...images].filter(([name, image]) => imageOf(view, name) !== image).map(([name]) => name);
+  const stopping = phase === 'Resetting' ? restarted : restarted.filter((name) => !isIdleStill(view, name, current));
+  return { ...current, phase, phaseAt: view.now, previous, emptied: [...current.emptied, ...stopping] };
+}
+
+/** The kubelet has not begun to give the copy its new image: the idle life from before may simply go on. */
+function isIdleStill(view: View, container: string, current: UpgradeRecord | undefined): boolean {
+  if (!current) return false;
+  const { running, id, before } = copyOf(view, container, current);
+  return running && id === before;
 }
 
 function write(

@@ -1,10 +1,11 @@
+import { isUpdateCompleted, recordedImages } from '../../api/consistency.ts';
 import { bareID, findContainer, statusOf } from '../../api/containers.ts';
 import type { Grant } from '../../api/grant.ts';
 import { hotDefaults } from '../../api/grant.ts';
 import { isHalfUpgraded, rolesOf } from '../../api/hot-pair.ts';
 import type { HashEntry } from '../../api/pod-annotations.ts';
-import { highestVersion, readHashes, readVersion } from '../../api/pod-annotations.ts';
-import { copies, hashKey, otherCopy, versionKey } from '../../api/pod-contract.ts';
+import { highestVersion, readHashes, readInPlaceStates, readVersion } from '../../api/pod-annotations.ts';
+import { copies, hashKey, inPlaceStateKey, otherCopy, versionKey } from '../../api/pod-contract.ts';
 import { valueOr } from '../../api/reading.ts';
 import type { Previous, UpgradeRecord, UpgradingSidecar } from '../../api/upgrade-record.ts';
 import type { View } from './view.ts';
@@ -117,8 +118,7 @@ export function previousOf(view: View, set: string, { pairs, cold }: Plan, base:
   const containerIDs = new Map([...images.keys()].map((name) => [name, lifeIDOf(view, name)]));
   for (const pair of pairs) {
     if (pair.what === 'revert') containerIDs.set(pair.new, lifeIDOf(view, pair.new));
-    // What it runs now is the new life already.
-    if (pair.what === 'keep') containerIDs.set(pair.new, before[pair.new] ?? '');
+    if (pair.what === 'keep') containerIDs.set(pair.new, lifeBeforeKept(view, set, pair.new, before[pair.new]));
     if (containerIDs.has(pair.old)) containerIDs.set(pair.old, before[pair.old] ?? lifeIDOf(view, pair.old));
   }
   // What a half upgraded pod without a record was before is not known: OpenKruise wrote the new hash when it began.
@@ -132,6 +132,20 @@ export function previousOf(view: View, set: string, { pairs, cold }: Plan, base:
     images: Object.fromEntries(images),
     containerIDs: Object.fromEntries(containerIDs),
   };
+}
+
+/**
+ * The life before the new image, of a copy that has that image already: the one that was noted if it is still there; none that is
+ * known if there is another, in the runtime or with the new image in the status; else the one that the status shows, because a
+ * running hook hides the new one.
+ */
+function lifeBeforeKept(view: View, set: string, container: string, noted: string | undefined): string {
+  if (noted !== undefined) return noted === lifeIDOf(view, container) ? noted : '';
+  const shown = bareID(statusOf(view.pod, container)?.containerID);
+  if (shown !== lifeIDOf(view, container)) return '';
+  const states = readInPlaceStates(view.pod.metadata?.annotations?.[inPlaceStateKey]);
+  const isThere = isUpdateCompleted(view.pod, new Set([container]), () => recordedImages(states, set));
+  return isThere ? '' : shown;
 }
 
 /** The ID of a container's newest life. */

@@ -403,8 +403,10 @@ test('without the SDK the kubelet is believed, unless it was restarted', (t) => 
   t.is(look(viewOf(upgrading({ id: 'B0' }))).do, 'wait');
   t.is(look(viewOf(upgrading(), { kubeletStartedAt: now - 30_000 })).do, 'wait', 'its hook may still run');
   t.is(look(viewOf(upgrading(), { kubeletStartedAt: now - 30_000, now: now + 240_000 })).do, 'patch');
-  const restarted = fresh('B2', { lastState: crash('B1')?.lastState ?? {} });
-  t.like(look(viewOf(upgrading(restarted))), { do: 'patch', phase: 'RollingBack' });
+  const restarted = (ago: number) =>
+    fresh('B2', { lastState: crash('B1')?.lastState ?? {}, state: { running: { startedAt: rfc(now - ago) } } });
+  t.like(look(viewOf(upgrading(restarted(29_000)))), { do: 'patch', phase: 'RollingBack' });
+  t.like(look(viewOf(upgrading(restarted(30_000)))), { do: 'patch', phase: 'Resetting' }, 'no agent looked meanwhile');
 });
 
 test('an image that is not on the node is claimed, pulled, and then upgraded to', (t) => {
@@ -473,7 +475,7 @@ test('a set is one transaction: cold images go along, all hot ones are waited fo
     { name: 'proxy-2', image: images[1], native: true, ...(ids[1] === 'B0' ? { id: 'B0' } : fresh(ids[1])) },
     { name: 'same-1', image: 'same:1' },
     { name: 'same-2', image: 'E' },
-    { name: 'log', image: images[2], id: ids[2] },
+    { name: 'log', image: images[2], ...(ids[2] === 'L1' ? { id: 'L1' } : fresh(ids[2])) },
   ];
   const before = podOf(containers(['E', 'E', 'log:1'], ['B0', 'B0', 'L1']), {
     ...injectedAnnotations('mesh', 'proxy', 'same'),
