@@ -91,5 +91,5 @@ function podTable(pods: readonly PodReport[]): string {
       ends.join('<br>') || 'not injected',
     ];
   });
-  return table(['Pod', 'Address', 'Images that serve', 'In the end'], rows);
+  return table(['Pod', 'Address', 'Images that serve', 'In the end'], rows, 4, 'upgrades');
 }
