@@ -66,9 +66,9 @@ export interface Plan {
 export function plan(set: SidecarSet, pods: readonly Pod[], context: Context): Plan {
   const subject = subjectOf(set, context.namespaces ?? []);
   const judged = judgeAll(pods, subject, context);
-  const { matched, candidates, verdicts } = judged;
+  const { matched, verdicts } = judged;
   const halted = haltOf(subject, judged.failed.length, matched.length);
-  const ordered = inOrder(matched, candidates, subject);
+  const ordered = inOrder(judged, subject);
   const taken = takeNow(ordered, judged, subject, context, halted);
   const cold = ordered.filter((facts) => taken.get(facts)?.candidate === 'cold');
   const granted = [...taken.keys()].filter((facts) => taken.get(facts)?.candidate !== 'cold');
@@ -99,6 +99,8 @@ export function plan(set: SidecarSet, pods: readonly Pod[], context: Context): P
 interface Judged {
   matched: PodFacts[];
   candidates: Map<PodFacts, Candidate>;
+  /** Indexes of the candidates in `matched`, but for those whose upgrade is only to be ended: they do not wait. */
+  waiting: number[];
   failed: PodFacts[];
   notUpgradable: PodFacts[];
   /** All but the candidates' are final. */
@@ -110,7 +112,14 @@ const NOT_JUDGED: Judgement = { verdict: 'waiting', reason: '' };
 const keysOf = (pods: readonly PodFacts[]): string[] => pods.map(({ key }) => key);
 
 function judgeAll(pods: readonly Pod[], subject: Subject, context: Context): Judged {
-  const judged: Judged = { matched: [], candidates: new Map(), failed: [], notUpgradable: [], verdicts: new Map() };
+  const judged: Judged = {
+    matched: [],
+    candidates: new Map(),
+    waiting: [],
+    failed: [],
+    notUpgradable: [],
+    verdicts: new Map(),
+  };
   for (const pod of pods) {
     const reason = whyNotMatched(pod, subject);
     if (reason !== undefined) {
@@ -118,25 +127,23 @@ function judgeAll(pods: readonly Pod[], subject: Subject, context: Context): Jud
       continue;
     }
     const facts = factsOf(pod, subject);
-    judged.matched.push(facts);
     const outcome = judge(facts, subject, context);
-    if ('candidate' in outcome) judged.candidates.set(facts, outcome);
-    else judged.verdicts.set(pod, outcome);
-    if ('verdict' in outcome && outcome.verdict === 'failed') judged.failed.push(facts);
-    if ('verdict' in outcome && outcome.verdict === 'notUpgradable') judged.notUpgradable.push(facts);
+    if ('candidate' in outcome) {
+      judged.candidates.set(facts, outcome);
+      if (outcome.candidate !== 'finish') judged.waiting.push(judged.matched.length);
+    } else {
+      judged.verdicts.set(pod, outcome);
+      if (outcome.verdict === 'failed') judged.failed.push(facts);
+      if (outcome.verdict === 'notUpgradable') judged.notUpgradable.push(facts);
+    }
+    judged.matched.push(facts);
   }
   return judged;
 }
 
-/** The candidates in their order, but for those whose upgrade is only to be ended: they do not wait. */
-function inOrder(matched: readonly PodFacts[], candidates: Judged['candidates'], { strategy }: Subject): PodFacts[] {
-  const waits = (index: number): boolean => {
-    const candidate = candidates.get(matched[index] as PodFacts)?.candidate;
-    return candidate !== undefined && candidate !== 'finish';
-  };
-  const indexes = [...matched.keys()].filter(waits);
+function inOrder({ matched, waiting }: Judged, { strategy }: Subject): PodFacts[] {
   const pods = matched.map(({ pod }) => pod);
-  return orderOf(indexes, pods, strategy).flatMap((index) => matched[index] ?? []);
+  return orderOf(waiting, pods, strategy).flatMap((index) => matched[index] ?? []);
 }
 
 /** The candidates that are upgraded or granted now; the verdicts of all candidates become final. */
