@@ -1,8 +1,9 @@
 import { compareBytes } from '../../api/json.ts';
 import type { ControllerRevision } from '../../api/kubernetes.ts';
+import { revisionLabels } from '../../api/revision-labels.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { dataText, revisionData } from './data.ts';
-import { newRevision, revisionLabels } from './revision.ts';
+import { newRevision } from './revision.ts';
 
 /** What to do so that the set's spec is its newest revision. */
 export interface Registration {

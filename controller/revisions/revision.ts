@@ -4,8 +4,6 @@ import { revisionLabels } from '../../api/revision-labels.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { revisionData } from './data.ts';
 
-export { revisionLabels } from '../../api/revision-labels.ts';
-
 /** The longest part of a set's name that goes into a revision's name. */
 const MAX_PREFIX = 223;
 

@@ -1,8 +1,9 @@
 import test from 'ava';
 import type { ControllerRevision } from '../../../api/kubernetes.ts';
+import { revisionLabels } from '../../../api/revision-labels.ts';
 import type { SidecarSet } from '../../../api/sidecar-set.ts';
 import { register, toDelete, type Registration } from '../../../controller/revisions/history.ts';
-import { newRevision, revisionLabels } from '../../../controller/revisions/revision.ts';
+import { newRevision } from '../../../controller/revisions/revision.ts';
 import { vectors } from '../../oracle/corpus.ts';
 
 const namespace = 'kruise-system';
