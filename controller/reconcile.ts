@@ -30,7 +30,12 @@ export interface ReconcileOptions {
   now: number;
   /** The pods that this controller wrote, so that what it has not seen yet is not written again; kept from call to call. */
   written: Map<string, WrittenPod>;
+  /** The pods whose grant nobody took, and when it was withdrawn: they get none for a while; kept from call to call. */
+  noAgent: Map<string, number>;
 }
+
+/** How long a pod without an agent gets no other grant, in milliseconds. */
+const NO_AGENT_REST = 300_000;
 
 /**
  * One step of one SidecarSet's rollout: its revision, its status, and the writes that the plan asks for now. Level-based: it
@@ -40,13 +45,15 @@ export interface ReconcileOptions {
  * @throws ApiError of the cluster, but for conflicts and objects that are gone
  */
 export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileOptions): Promise<Plan> {
-  const { cluster, now, written } = options;
+  const { cluster, now, written, noAgent } = options;
+  for (const [key, since] of noAgent) if (now - since >= NO_AGENT_REST) noAgent.delete(key);
   const { revision, collisionCount } = await registered(set, seen.revisions, options);
   const planned = plan(set, seen.pods, {
     now,
     namespaces: seen.namespaces,
     sets: seen.sets,
     written,
+    noAgent: new Set(noAgent.keys()),
     collisionCount,
     ...(revision.metadata?.name !== undefined && { controllerRevision: revision.metadata.name }),
     ...(seen.notReadyNodes && { notReadyNodes: seen.notReadyNodes }),
@@ -68,7 +75,12 @@ export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileO
     if (pod) written.set(keyOf(write), { resourceVersion: pod.metadata.resourceVersion ?? '', at: now });
     return pod;
   };
-  for (const write of [...planned.withdraw, ...planned.grant]) await put(write);
+  const withdrawn = new Set<string>();
+  for (const write of planned.withdraw) if (await put(write)) withdrawn.add(keyOf(write));
+  for (const pod of planned.pods) {
+    if (pod.verdict === 'noAgent' && withdrawn.has(keyOf(pod))) noAgent.set(keyOf(pod), now);
+  }
+  for (const write of planned.grant) await put(write);
   for (const write of planned.upgrade) {
     const pod = await put(write);
     const condition = { set: set.metadata.name ?? '', upgradable: true, sets: seen.sets, now };
@@ -115,7 +127,7 @@ async function registered(
   }
 }
 
-const keyOf = ({ namespace, name }: PodWrite): string => `${namespace}/${name}`;
+const keyOf = ({ namespace, name }: Pick<PodWrite, 'namespace' | 'name'>): string => `${namespace}/${name}`;
 
 /** A conflict, or an object that is gone, is no failure: the next call sees what there is. */
 async function settled<T>(request: Promise<T>): Promise<T | undefined> {

@@ -1,12 +1,14 @@
 import test from 'ava';
 import type { ControllerRevision, Namespace, Pod } from '../../api/kubernetes.ts';
+import { grantKey } from '../../api/pod-contract.ts';
+import { register } from '../../controller/revisions/history.ts';
 import { upgradableCondition } from '../../api/upgradable.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import type { Cluster, KubernetesObject } from '../../cluster/cluster.ts';
 import { createMemoryCluster } from '../../cluster/memory/cluster.ts';
 import { controllerRevisions, namespaces, pods, sidecarSets } from '../../cluster/resource.ts';
 import { admitPod, admitSidecarSet, type AdmissionSources } from '../../controller/admission.ts';
-import { reconcile, type Seen } from '../../controller/reconcile.ts';
+import { reconcile, type ReconcileOptions, type Seen } from '../../controller/reconcile.ts';
 import type { Plan } from '../../controller/rollout/plan.ts';
 import type { WrittenPod } from '../../controller/rollout/verdict.ts';
 
@@ -20,7 +22,7 @@ const NOW = Date.UTC(2026, 0, 1);
 interface World {
   cluster: Cluster;
   /** One reconcile of the set as it is now. */
-  step: () => Promise<Plan>;
+  step: (now?: number) => Promise<Plan>;
   pods: () => Promise<WirePod[]>;
   set: () => Promise<WireSet>;
   revisions: () => Promise<Revision[]>;
@@ -77,14 +79,15 @@ async function world(spec: SidecarSet['spec'], count: number): Promise<World> {
       );
     }
   };
-  const step = async (): Promise<Plan> => {
+  const noAgent = new Map<string, number>();
+  const step = async (now = NOW): Promise<Plan> => {
     const seen: Seen = {
       pods: await listPods(),
       namespaces: (await sources()).namespaces,
       revisions: await revisions(),
       sets: new Set(['s']),
     };
-    return reconcile(await getSet(), seen, { cluster, namespace: home, now: NOW, written });
+    return reconcile(await getSet(), seen, { cluster, namespace: home, now, written, noAgent });
   };
   for (let index = 0; index < count; index += 1) {
     await cluster.create<WirePod>(pods, {
@@ -181,9 +184,98 @@ test('a controller that begins in the middle of a rollout goes on from what it s
   await step();
   const fresh = { pods: await all(), namespaces: [], revisions: [], sets: new Set(['s']) };
   const set = await cluster.get<WireSet>(sidecarSets, { name: 's' });
-  const plan = await reconcile(set, fresh, { cluster, namespace: home, now: NOW, written: new Map() });
+  const plan = await reconcile(set, fresh, {
+    cluster,
+    namespace: home,
+    now: NOW,
+    written: new Map(),
+    noAgent: new Map(),
+  });
   t.is(plan.upgrade.length, 0, 'one is down already');
   await settle();
   await step();
   t.deepEqual(images(await all()), ['side:2', 'side:2']);
+});
+
+const hot = (image: string): SidecarSet['spec'] => ({
+  selector: { matchLabels: { app: 'a' } },
+  containers: [
+    { name: 'side', image, upgradeStrategy: { upgradeType: 'HotUpgrade', hotUpgradeEmptyImage: 'side:empty' } },
+  ],
+  updateStrategy: { maxUnavailable: 1 },
+});
+const granted = (all: readonly WirePod[]): string[] =>
+  all.flatMap(({ metadata }) => (metadata.annotations?.[grantKey] === undefined ? [] : [metadata.name ?? '']));
+
+test('a grant that nobody takes is withdrawn, holds no budget, and is given again after a while', async (t) => {
+  const { cluster, step, pods: all } = await world(hot('side:1'), 2);
+  await publish(cluster, { containers: hot('side:2').containers ?? [] });
+  await step();
+  const [first = ''] = granted(await all());
+  t.is(granted(await all()).length, 1);
+  await step(NOW + 59_000);
+  t.deepEqual(granted(await all()), [first]);
+
+  t.deepEqual(verdicts(await step(NOW + 61_000)).noAgent, [first]);
+  const [second = '', ...others] = granted(await all());
+  t.true(second !== '' && second !== first && others.length === 0);
+  await step(NOW + 124_000);
+  await step(NOW + 125_000);
+  t.deepEqual(granted(await all()), [], 'nobody is left');
+  await step(NOW + 61_000 + 300_000);
+  t.deepEqual(granted(await all()), [first]);
+});
+
+test('a paused set takes back what nobody claimed', async (t) => {
+  const { cluster, step, pods: all } = await world(hot('side:1'), 2);
+  await publish(cluster, { containers: hot('side:2').containers ?? [] });
+  await step();
+  t.is(granted(await all()).length, 1);
+  await publish(cluster, { updateStrategy: { paused: true } });
+  await step();
+  t.deepEqual(granted(await all()), []);
+});
+
+function verdicts({ pods }: Plan): Record<string, string[]> {
+  const found: Record<string, string[]> = {};
+  for (const { verdict, name } of pods) (found[verdict] ??= []).push(name);
+  return found;
+}
+
+test('two controllers at once do no more than one: the second meets what the first wrote', async (t) => {
+  const { cluster, pods: all, revisions } = await world(spec('side:1', { updateStrategy: { maxUnavailable: 1 } }), 3);
+  await publish(cluster, { containers: [{ name: 'side', image: 'side:2' }] });
+  const set = await cluster.get<WireSet>(sidecarSets, { name: 's' });
+  const seen = { pods: await all(), namespaces: [], revisions: await revisions(), sets: new Set(['s']) };
+  const options = { cluster, namespace: home, now: NOW };
+  const fresh = (): Pick<ReconcileOptions, 'written' | 'noAgent'> => ({ written: new Map(), noAgent: new Map() });
+  await Promise.all([
+    reconcile(set, seen, { ...options, ...fresh() }),
+    reconcile(set, seen, { ...options, ...fresh() }),
+  ]);
+  t.is(images(await all()).filter((image) => image === 'side:2').length, 1);
+  t.deepEqual((await revisions()).map(({ revision }) => revision).sort(), [1, 2]);
+});
+
+test('a name that other data has taken is passed over', async (t) => {
+  const { cluster, step, revisions, set } = await world(spec('side:1'), 0);
+  await publish(cluster, { containers: [{ name: 'side', image: 'side:2' }] });
+  const { revision: expected } = register(await set(), await revisions(), { namespace: home });
+  const foreign = { ...expected, data: { spec: { foreign: true } }, revision: 1 };
+  await cluster.create(controllerRevisions, { ...foreign, metadata: { ...foreign.metadata, labels: {} } });
+  await step();
+  const { status } = await set();
+  t.not(status?.latestRevision, expected.metadata?.name);
+  t.is(status?.collisionCount, 1);
+});
+
+test('a pod that is gone when it is to be written stops nothing', async (t) => {
+  const { cluster, pods: all, revisions } = await world(spec('side:1', { updateStrategy: { maxUnavailable: 2 } }), 2);
+  await publish(cluster, { containers: [{ name: 'side', image: 'side:2' }] });
+  const seen = { pods: await all(), namespaces: [], revisions: await revisions(), sets: new Set(['s']) };
+  await cluster.delete(pods, { namespace: 'test', name: 'p0' }, { gracePeriodSeconds: 0 });
+  const set = await cluster.get<WireSet>(sidecarSets, { name: 's' });
+  const memory = { written: new Map<string, WrittenPod>(), noAgent: new Map<string, number>() };
+  await reconcile(set, seen, { cluster, namespace: home, now: NOW, ...memory });
+  t.deepEqual(images(await all()), ['side:2']);
 });

@@ -31,7 +31,7 @@ export function startController(
   onError: (error: Error) => void,
   onSeen: (seen: Reconciled) => void,
 ): Controller {
-  const written = new Map<string, WrittenPod>();
+  const memory = { written: new Map<string, WrittenPod>(), noAgent: new Map<string, number>() };
   let seen: Reconciled | undefined;
   let halted: Halted = new Map();
 
@@ -47,7 +47,7 @@ export function startController(
     };
     const plans = new Map<string, Plan>();
     for (const set of sets) {
-      const options = { cluster, namespace: homeNamespace, now: Date.now(), written };
+      const options = { cluster, namespace: homeNamespace, now: Date.now(), ...memory };
       plans.set(set.metadata.name ?? '', await reconcile(set, known, options));
     }
     halted = haltedSets(plans, known);
