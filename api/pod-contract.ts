@@ -1,7 +1,8 @@
 /** Every name that the injector, the agent and a sidecar's process agree on (design section 3). */
 
-/** Environment of a hot container. */
+/** Environment of injected containers; the versions and the folder are hot containers' only. */
 export const env = {
+  injected: 'IS_INJECTED',
   version: 'SIDECARSET_VERSION',
   versionAlt: 'SIDECARSET_VERSION_ALT',
   batonDir: 'BATON_DIR',
@@ -13,6 +14,11 @@ export const maxSocketPath = 107;
 /** The two copies of a hot sidecar, `<sidecar>-1` first. */
 export function copies(sidecar: string): [string, string] {
   return [`${sidecar}-1`, `${sidecar}-2`];
+}
+
+/** The other one of `<sidecar>-1` and `<sidecar>-2`. */
+export function otherCopy(sidecar: string, copy: string): string {
+  return copy === `${sidecar}-1` ? `${sidecar}-2` : `${sidecar}-1`;
 }
 
 /** Annotation with the version that a container gets at its next start (OpenKruise's key). */
@@ -27,6 +33,23 @@ export function versionAltKey(container: string): string {
 
 /** Annotation with the copy that serves, as a JSON map sidecar -> container (OpenKruise's key). */
 export const workingKey = 'kruise.io/sidecarset-working-hotupgrade-container';
+
+/** Annotations with the hash of each set that the pod carries, as JSON maps set -> entry; also on the SidecarSet, as plain hashes. */
+export const hashKey = 'kruise.io/sidecarset-hash';
+export const hashWithoutImageKey = 'kruise.io/sidecarset-hash-without-image';
+/** Annotation with the names of the sets that were injected, joined by commas. */
+export const injectedListKey = 'kruise.io/sidecarset-injected-list';
+/** Annotation with the image IDs from before the last change of an image, as a JSON map set -> state. */
+export const inPlaceStateKey = 'kruise.io/sidecarset-inplace-update-state';
+
+/** Label of every injected pod, with the value `true`: what controller and agent watch. */
+export const injectedLabel = 'baton.dev/injected';
+/** Annotation with what the controller wants upgraded, as a JSON map set -> `Grant` (`grant.ts`). */
+export const grantKey = 'baton.dev/grant';
+/** Annotation with how far the agent is, as a JSON map set -> `UpgradeRecord` (`upgrade-record.ts`). */
+export const upgradeKey = 'baton.dev/upgrade';
+/** Annotation on the SidecarSet: another value than before lets failed pods be tried again. */
+export const resumeKey = 'baton.dev/resume';
 
 const roles = ['first', 'successor', 'idle', 'stale'] as const;
 const phases = [

@@ -1,6 +1,8 @@
 import { descriptorBench } from './descriptor/index.ts';
 import { coldHandovers, warmHandovers, type Handovers } from './handover/index.ts';
+import { injectionBench } from './injection/index.ts';
 import { latencyBench } from './latency/index.ts';
+import { planBench } from './plan/index.ts';
 import { printTable } from './table.ts';
 
 const ms = (value: number): string => value.toFixed(2);
@@ -31,6 +33,17 @@ printTable(
   [...handoverRows('(same two processes in turn)', warm), ...handoverRows('(a new process each time)', cold)],
 );
 
+printTable(
+  'One plan of a rollout, maxUnavailable 10% (goal: under 50 ms for 10,000 pods, in proportion to the pods)',
+  ['fleet', 'pods', 'median, ms', 'us per pod'],
+  planBench([1000, 10_000, 100_000]).map(({ kind, pods, medianMs }) => [
+    kind,
+    String(pods),
+    ms(medianMs),
+    ((medianMs / pods) * 1000).toFixed(1),
+  ]),
+);
+
 const { before, during, after, failed, closed } = await latencyBench();
 printTable(
   `Latency of an HTTP/1.1 load over upgrades; ${failed} requests failed, ${closed} connections closed (goal: p99 during / before at most 1.5)`,
@@ -40,5 +53,16 @@ printTable(
     ms(p50),
     ms(p99),
     (p99 / before.p99).toFixed(2),
+  ]),
+);
+
+printTable(
+  'Injection into one pod, by processor time (goal: linear in the matching sets, and next to nothing for the others)',
+  ['sets', 'matching', 'us', 'us / matching set'],
+  injectionBench().map(({ sets, matching, microsPerPod }) => [
+    String(sets),
+    String(matching),
+    microsPerPod.toFixed(0),
+    (microsPerPod / matching).toFixed(0),
   ]),
 );

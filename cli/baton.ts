@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { messageOf } from '../sdk/errors.ts';
+import { runInject } from './inject.ts';
 import type { Io } from './io.ts';
 import { runMigrate } from './migrate.ts';
 import { isUsageError } from './options.ts';
+import { runPlan } from './plan.ts';
 import { rehearse } from './rehearse.ts';
 
 const help = `Usage: baton COMMAND [OPTIONS]
@@ -12,7 +14,9 @@ const help = `Usage: baton COMMAND [OPTIONS]
 Hot upgrades for Kubernetes sidecars without dropping a request.
 
 Commands:
+  inject     print a pod with the sidecars that its SidecarSets inject
   migrate    wait in a postStart hook until the sidecar of this container serves
+  plan       print what a SidecarSet's rollout does next, and why, pod by pod
   rehearse   run a sidecar and its upgrades on this machine, under load, and report what a client saw
 
 Options:
@@ -22,7 +26,12 @@ Options:
 Exit status: 0 success, 1 failure, 2 wrong usage.
 `;
 
-const commands: Record<string, (args: string[], io: Io) => Promise<number>> = { migrate: runMigrate, rehearse };
+const commands: Record<string, (args: string[], io: Io) => Promise<number> | number> = {
+  inject: runInject,
+  migrate: runMigrate,
+  plan: runPlan,
+  rehearse,
+};
 
 async function main([command, ...args]: string[], io: Io): Promise<number> {
   if (command === '--version') {

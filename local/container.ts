@@ -17,6 +17,7 @@ export interface Image {
 /** How a container's last life ended. */
 export interface LastExit extends Exit {
   containerID: string;
+  startedAt: number;
   reason: 'Completed' | 'Error' | 'StartError' | 'PostStartHookError' | 'ImageChanged';
 }
 
@@ -79,7 +80,7 @@ export function runContainer(options: ContainerOptions): Container {
     options.onChange();
   };
 
-  const liveOnce = async (image: Image, changed: AbortSignal): Promise<LastExit & { ranFor: number }> => {
+  const liveOnce = async (image: Image, changed: AbortSignal): Promise<LastExit> => {
     const env = options.environment(image);
     const start = { env, cwd: options.cwd, logFile: options.logFile, guardian: options.guardian };
     const current = (life = startLife({ ...start, command: image.command }));
@@ -106,7 +107,7 @@ export function runContainer(options: ContainerOptions): Container {
     await hook?.stop(0);
     const exit = await current.exited;
     const reason = reasonOf(cause, exit);
-    return { ...exit, reason, containerID: status.containerID, ranFor: exit.at - current.startedAt };
+    return { ...exit, reason, containerID: status.containerID, startedAt: current.startedAt };
   };
 
   const run = async () => {
@@ -114,7 +115,8 @@ export function runContainer(options: ContainerOptions): Container {
     while (!ended) {
       change = new AbortController();
       const changed = change.signal;
-      const { ranFor, ...lastExit } = await liveOnce(wanted, changed);
+      const lastExit = await liveOnce(wanted, changed);
+      const ranFor = lastExit.at - lastExit.startedAt;
       delay = changed.aborted ? undefined : restartDelay(delay, ranFor, options.backOff);
       const reason = delay === undefined ? 'ContainerCreating' : 'CrashLoopBackOff';
       update({ lastExit, state: { type: 'waiting', reason } });

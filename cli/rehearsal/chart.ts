@@ -1,6 +1,6 @@
 import type { Bucket } from './load-types.ts';
 import { count, duration, escape, evenTicks, logTicks, placeLabels, short, timeTicks } from './markup.ts';
-import type { Report, UpgradeReport } from './report.ts';
+import type { Report } from './report.ts';
 import type { Timeline } from './timeline.ts';
 import { addBucket } from './timeline.ts';
 
@@ -17,6 +17,25 @@ export const versionColours = 3;
 const lineHeight = 16;
 const left = 60;
 const right = 32;
+
+/** What a chart shows: a load over time, and stretches of it in which something was done. */
+export interface Charted extends Pick<Report, 'timeline' | 'timelineStartMs' | 'durationMs'> {
+  /** What one stretch is called: upgrade. */
+  word: string;
+  bands: readonly Band[];
+}
+
+/** One stretch. Times in milliseconds since the rehearsal began. */
+export interface Band {
+  /** What was done, after the word and its number. */
+  what: string;
+  result: string;
+  /** It ended as such things usually do. */
+  isUsual: boolean;
+  startMs: number;
+  durationMs: number;
+  phases: readonly { phase: string; ms: number }[];
+}
 
 /** A slice of the timeline as it is drawn. Times in milliseconds since the rehearsal began. */
 interface Column extends Bucket {
@@ -38,7 +57,7 @@ function partsOf(bucket: Bucket): { version: string; requests: number }[] {
 }
 
 /** The timeline in at most `most` columns. Slices join as in the report: counts add up, the larger percentile stays. */
-function columnsOf({ timeline, timelineStartMs }: Report, most: number): Column[] {
+function columnsOf({ timeline, timelineStartMs }: Charted, most: number): Column[] {
   const joined: Timeline = { bucketMs: timeline.bucketMs, buckets: [] };
   for (const bucket of timeline.buckets) addBucket(joined, bucket, most);
   const begin = timelineStartMs ?? 0;
@@ -56,15 +75,21 @@ function columnsOf({ timeline, timelineStartMs }: Report, most: number): Column[
  * upgrade with its phases. Each mark carries its figures (`data-*`) and a tooltip.
  */
 export function drawChart(report: Report, size: (typeof sizes)[number]): string {
+  const bands = report.upgrades.map((upgrade) => ({
+    ...upgrade,
+    what: `${upgrade.previousVersion} to ${upgrade.version}`,
+    isUsual: upgrade.result === 'done',
+  }));
+  return drawLoad({ ...report, word: 'upgrade', bands }, size);
+}
+
+/** A load over time as one SVG, with a band for each stretch. */
+export function drawLoad(report: Charted, size: (typeof sizes)[number]): string {
   const columns = columnsOf(report, size.columns);
   const edge = size.width - right;
-  const last = Math.max(report.durationMs, ...report.upgrades.map(endOf), columns.at(-1)?.to ?? 0);
-  const span = {
-    from: columns[0]?.from ?? 0,
-    to: columns.at(-1) ? Math.max(columns.at(-1)?.to ?? 0, ...report.upgrades.map(endOf)) : last,
-  };
-  const x = (ms: number) => left + ((ms - span.from) / Math.max(1, span.to - span.from)) * (edge - left);
-  const marks = upgradeLabels(report.upgrades, x, edge);
+  const span = spanOf(report);
+  const x = scaleOf(span, size);
+  const marks = bandLabels(report, x, edge);
   const stripTop = lineHeight * (1 + marks.rows) + 2;
   const plotTop = stripTop + 14;
   const foot = columns.length > 0 ? drawPanels(columns, report, size, x, plotTop) : { svg: '', bottom: plotTop + 4 };
@@ -75,22 +100,42 @@ export function drawChart(report: Report, size: (typeof sizes)[number]): string 
     return line + (fits ? label(at, foot.bottom + 18, text, 'middle') : '');
   });
   const height = foot.bottom + 24;
+  const hasVersions = versionsOf(report.timeline).some((version) => version !== '');
   const id = `chart-${size.name}`;
   return (
     `<svg class="chart ${size.name}" viewBox="0 0 ${size.width} ${n(height)}" role="img" aria-labelledby="${id}-title ${id}-desc">` +
     `<title id="${id}-title">Timeline of the rehearsal</title><desc id="${id}-desc">${escape(describe(report, columns))}</desc>` +
-    label(0, 12, columns.length > 0 ? 'requests per second, by version' : 'when each upgrade ran') +
+    label(
+      0,
+      12,
+      columns.length > 0 ? `requests per second${hasVersions ? ', by version' : ''}` : `when each ${report.word} ran`,
+    ) +
     axis.join('') +
-    report.upgrades.map((upgrade, index) => band(upgrade, index, x, stripTop, foot.bottom)).join('') +
+    report.bands.map((band, index) => drawBand(report.word, band, index, x, stripTop, foot.bottom)).join('') +
     marks.svg +
     foot.svg +
     '</svg>'
   );
 }
 
+/** The stretch of time that is shown: that of the load, if there is one. */
+export function spanOf({ timeline, timelineStartMs, durationMs, bands }: Charted): { from: number; to: number } {
+  const ends = bands.map((band) => band.startMs + band.durationMs);
+  const last = timeline.buckets.at(-1);
+  if (!last) return { from: 0, to: Math.max(durationMs, ...ends) };
+  const from = timelineStartMs ?? 0;
+  return { from: from + (timeline.buckets[0]?.t ?? 0), to: Math.max(from + last.t + timeline.bucketMs, ...ends) };
+}
+
+/** Where a moment is from left to right. */
+export function scaleOf(span: { from: number; to: number }, size: (typeof sizes)[number]): (ms: number) => number {
+  const width = size.width - right - left;
+  return (ms) => left + ((ms - span.from) / Math.max(1, span.to - span.from)) * width;
+}
+
 function drawPanels(
   columns: Column[],
-  report: Report,
+  report: Charted,
   size: (typeof sizes)[number],
   x: (ms: number) => number,
   top: number,
@@ -171,8 +216,15 @@ function drawLatency(columns: Column[], x: (ms: number) => number, top: number, 
   );
 }
 
-function band(upgrade: UpgradeReport, index: number, x: (ms: number) => number, top: number, bottom: number): string {
-  const { startMs, durationMs, phases } = upgrade;
+function drawBand(
+  word: string,
+  band: Band,
+  index: number,
+  x: (ms: number) => number,
+  top: number,
+  bottom: number,
+): string {
+  const { startMs, durationMs, phases } = band;
   const width = Math.max(2, x(startMs + durationMs) - x(startMs));
   const total = Math.max(
     1,
@@ -184,29 +236,29 @@ function band(upgrade: UpgradeReport, index: number, x: (ms: number) => number, 
     at += part;
     return `<rect class="phase-${escape(phase)}" x="${n(at - part)}" y="${top}" width="${n(part)}" height="10" data-phase="${escape(phase)}" data-ms="${ms}"/>`;
   });
-  const list = phases.map(({ phase, ms }) => `${phase} ${duration(ms)}`).join(', ');
-  const title = `upgrade ${index + 1}, ${upgrade.previousVersion} to ${upgrade.version}: ${upgrade.result} (${list})`;
+  const list = phases.map(({ phase, ms }) => `${phase} ${duration(ms)}`).join(', ') || duration(durationMs);
+  const title = `${word} ${index + 1}, ${band.what}: ${band.result} (${list})`;
   return (
-    `<g data-upgrade="${index + 1}" data-from="${startMs}" data-to="${startMs + durationMs}"><title>${escape(title)}</title>` +
+    `<g data-${word}="${index + 1}" data-from="${startMs}" data-to="${startMs + durationMs}"><title>${escape(title)}</title>` +
     `<rect class="band" x="${n(x(startMs))}" y="${top}" width="${n(width)}" height="${n(bottom - top)}"/>${strip.join('')}</g>`
   );
 }
 
 /** Whole words where all fit into one row, else numbers in up to three rows; the table has what does not fit. */
-function upgradeLabels(upgrades: readonly UpgradeReport[], x: (ms: number) => number, edge: number) {
-  const middles = upgrades.map((upgrade) => x(upgrade.startMs + upgrade.durationMs / 2));
-  const place = (rows: number, text: (upgrade: UpgradeReport, number: number) => string) =>
+function bandLabels({ word, bands }: Charted, x: (ms: number) => number, edge: number) {
+  const middles = bands.map((band) => x(band.startMs + band.durationMs / 2));
+  const place = (rows: number, text: (band: Band, number: number) => string) =>
     placeLabels(
-      upgrades.map((upgrade, index) => ({ x: middles[index] ?? 0, text: text(upgrade, index + 1) })),
+      bands.map((band, index) => ({ x: middles[index] ?? 0, text: text(band, index + 1) })),
       { from: left, to: edge + right, rows, fontSize },
     );
-  const long = place(1, ({ result }, number) => (result === 'done' ? `upgrade ${number}` : `${number} ${result}`));
+  const long = place(1, ({ isUsual, result }, number) => (isUsual ? `${word} ${number}` : `${number} ${result}`));
   const isLong = long.placed.every(Boolean);
-  const { placed, rows } = isLong ? long : place(3, ({ result }, number) => `${number}${result === 'done' ? '' : '!'}`);
+  const { placed, rows } = isLong ? long : place(3, ({ isUsual }, number) => `${number}${isUsual ? '' : '!'}`);
   const svg = placed.map((mark) =>
     mark ? label(mark.x, lineHeight * (1 + rows - mark.row) - 2, mark.text, 'middle') : '',
   );
-  const head = isLong || rows === 0 ? '' : label(left - 6, lineHeight * (1 + rows) - 2, 'upgrade', 'end');
+  const head = isLong || rows === 0 ? '' : label(left - 6, lineHeight * (1 + rows) - 2, word, 'end');
   return { svg: head + svg.join(''), rows };
 }
 
@@ -244,7 +296,7 @@ function tooltip({ from, to, requests, failed, parts, p50, p99 }: Column, rate: 
   ].join('\n');
 }
 
-function describe({ upgrades, timeline }: Report, columns: readonly Column[]): string {
+function describe({ word, bands, timeline }: Charted, columns: readonly Column[]): string {
   const total = timeline.buckets.reduce((sum, { requests }) => sum + requests, 0);
   const failed = timeline.buckets.reduce((sum, bucket) => sum + bucket.failed, 0);
   const [first, last] = [columns[0], columns.at(-1)];
@@ -252,25 +304,23 @@ function describe({ upgrades, timeline }: Report, columns: readonly Column[]): s
     first && last
       ? `${count(total)} requests from ${duration(first.from)} to ${duration(last.to)}, ${count(failed)} failed. `
       : '';
-  const each = upgrades.map(
+  const each = bands.map(
     ({ startMs, durationMs, result }, index) =>
-      `Upgrade ${index + 1} at ${duration(startMs)}, ${duration(durationMs)}, ${result}.`,
+      `${word[0]?.toUpperCase() ?? ''}${word.slice(1)} ${index + 1} at ${duration(startMs)}, ${duration(durationMs)}, ${result}.`,
   );
   return load + each.join(' ');
-}
-
-function endOf({ startMs, durationMs }: UpgradeReport): number {
-  return startMs + durationMs;
 }
 
 function gridLine(y: number, text: string, edge: number): string {
   return `<path class="grid" d="M${left} ${n(y)}H${edge}"/>${label(left - 6, y + 4, text, 'end')}`;
 }
 
-function label(x: number, y: number, text: string, anchor = 'start'): string {
+/** Text at a place. */
+export function label(x: number, y: number, text: string, anchor = 'start'): string {
   return `<text x="${n(x)}" y="${n(y)}" text-anchor="${anchor}">${escape(text)}</text>`;
 }
 
-function n(value: number): string {
+/** A coordinate. */
+export function n(value: number): string {
   return String(Math.round(value * 100) / 100);
 }

@@ -1,6 +1,9 @@
 /** One figure of the report that must satisfy a comparison. */
-export interface Expectation {
-  metric: Metric;
+export interface Expectation<M extends string = Metric> extends Comparison {
+  metric: M;
+}
+
+export interface Comparison {
   operator: Operator;
   value: number;
 }
@@ -34,7 +37,7 @@ export interface Verdict {
 }
 
 /** Reads `0`, `">= 100"`, `"< 50"`; `null` for `any`, undefined for anything else. */
-export function parseComparison(value: unknown): { operator: Operator; value: number } | null | undefined {
+export function parseComparison(value: unknown): Comparison | null | undefined {
   if (typeof value === 'number' && Number.isFinite(value)) return { operator: '==', value };
   if (typeof value !== 'string') return undefined;
   if (value.trim() === 'any') return null;
@@ -45,16 +48,21 @@ export function parseComparison(value: unknown): { operator: Operator; value: nu
 }
 
 /** Holds each expectation against its figure; a figure that was not measured meets none. */
-export function judge(expectations: readonly Expectation[], figure: (metric: Metric) => number | null): Verdict[] {
-  return expectations.map(({ metric, operator, value }) => {
-    const actual = figure(metric);
-    return {
-      what: metric,
-      expected: operator === '==' ? String(value) : `${operator} ${value}`,
-      actual: actual === null ? 'not measured' : String(actual),
-      met: actual !== null && compare(actual, operator, value),
-    };
-  });
+export function judge<M extends string>(
+  expectations: readonly Expectation<M>[],
+  figure: (metric: M) => number | null,
+): Verdict[] {
+  return expectations.map(({ metric, ...comparison }) => judgeFigure(metric, figure(metric), comparison));
+}
+
+/** Holds one figure against a comparison. */
+export function judgeFigure(what: string, actual: number | null, { operator, value }: Comparison): Verdict {
+  return {
+    what,
+    expected: operator === '==' ? String(value) : `${operator} ${value}`,
+    actual: actual === null ? 'not measured' : String(actual),
+    met: actual !== null && compare(actual, operator, value),
+  };
 }
 
 function compare(actual: number, operator: Operator, value: number): boolean {

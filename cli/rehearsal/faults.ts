@@ -63,7 +63,7 @@ export function armImages(images: readonly Image[], plan: readonly (Fault | unde
     const trap = traps[fault];
     if (trap) {
       const file = join(directory, `${index}.mjs`);
-      writeFileSync(file, preload(fault, trap, begun(index), happened(index)));
+      writeFileSync(file, preload(fault, trap, happened(index), begun(index)));
       // After a roll-back the predecessor is an earlier version, so each of them gets it.
       const victims = fault === 'predecessor-crash' ? armed.slice(0, index + 1) : [successor];
       for (const victim of victims) victim.preloads.push(pathToFileURL(file).href);
@@ -84,7 +84,31 @@ export function armImages(images: readonly Image[], plan: readonly (Fault | unde
   };
 }
 
-function withPreloads(image: Image, preloads: readonly string[]): Image {
+/** The faults that an image itself can have; a hook is the container's. */
+export const imageFaults = faults.filter((fault) => fault !== 'postStart-fails');
+export type ImageFault = (typeof imageFaults)[number];
+
+/** An image whose processes all have the fault. `directory` is for what that needs, and for no other image. */
+export function armImage<T extends Runnable>(
+  image: T,
+  fault: ImageFault,
+  directory: string,
+): { image: T; happened: () => boolean } {
+  const mark = join(directory, 'happened');
+  const happened = (): boolean => existsSync(mark);
+  const trap = traps[fault];
+  if (!trap) {
+    writeFileSync(mark, '');
+    return { image: { ...image, command: ['/nonexistent/bad-command'] }, happened };
+  }
+  const file = join(directory, 'fault.mjs');
+  writeFileSync(file, preload(fault, trap, mark));
+  return { image: withPreloads(image, [pathToFileURL(file).href]), happened };
+}
+
+type Runnable = Pick<Image, 'command' | 'env'>;
+
+function withPreloads<T extends Runnable>(image: T, preloads: readonly string[]): T {
   if (preloads.length === 0) return image;
   const own = image.env?.['NODE_OPTIONS'] ?? process.env['NODE_OPTIONS'];
   const options = [...(own === undefined ? [] : [own]), ...preloads.map((url) => `--import=${url}`)];
@@ -99,13 +123,13 @@ function failingHook(hook: readonly string[], happened: string): string[] {
 }
 
 /** The SDK publishes every frame right after it was written and before a received one is acted on. */
-function preload(fault: Fault, { direction, type, signal }: Trap, begun: string, happened: string): string {
+function preload(fault: Fault, { direction, type, signal }: Trap, happened: string, begun = ''): string {
   const note = `baton rehearse: fault ${fault}: ${signal} at ${direction} ${type}\n`;
   return `import { subscribe } from 'node:diagnostics_channel';
 import { existsSync, writeFileSync, writeSync } from 'node:fs';
 subscribe('baton:frame', (frame) => {
   if (frame.direction !== ${JSON.stringify(direction)} || frame.type !== ${JSON.stringify(type)}) return;
-  if (!existsSync(${JSON.stringify(begun)})) return;
+  if (${JSON.stringify(begun)} !== '' && !existsSync(${JSON.stringify(begun)})) return;
   writeFileSync(${JSON.stringify(happened)}, '');
   writeSync(2, ${JSON.stringify(note)});
   process.kill(process.pid, ${JSON.stringify(signal)});

@@ -20,12 +20,13 @@ export async function driveLoad(): Promise<number> {
     let ticker: NodeJS.Timeout | undefined;
     process.on('message', (order: LoadOrder) => {
       if (order.type === 'start') {
-        const { load, host, port } = order;
-        const target = { host, port };
+        const { load: each, targets } = order;
+        const load = { ...each, connections: each.connections * targets.length };
+        const places = targets.flatMap((target) => Array.from({ length: each.connections }, () => target));
         const record = (recorder = makeRecorder(Date.now()));
         ticker = setInterval(() => tell({ type: 'bucket', bucket: record.bucket(Date.now()) }), bucketMs);
         clients = Promise.all(
-          Array.from({ length: load.connections }, (_, index) =>
+          places.map((target, index) =>
             load.kind === 'http'
               ? httpClient(load, target, index, record, stop.signal)
               : tcpClient(load, target, index, record, stop.signal),

@@ -6,8 +6,9 @@ export interface NoLoad {
 }
 
 interface Clients {
+  /** To each target. */
   connections: number;
-  /** Requests per second over all connections; without it each connection asks again as soon as it is answered. */
+  /** Requests per second over all connections and targets; without it each connection asks again as soon as it is answered. */
   rate?: number;
   /** A request without an answer for this long has failed. */
   timeout: number;
@@ -55,9 +56,15 @@ export interface LoadSummary {
   latency: Record<Window, Latency>;
 }
 
+/** Where requests go; each target has its own connections. */
+export interface Target {
+  host: string;
+  port: number;
+}
+
 /** Runner -> load generator. */
 export type LoadOrder =
-  | { type: 'start'; load: HttpLoad | TcpLoad; host: string; port: number }
+  | { type: 'start'; load: HttpLoad | TcpLoad; targets: Target[] }
   | { type: 'window'; window: Window }
   | { type: 'stop' };
 

@@ -1,5 +1,15 @@
 import { fork } from 'node:child_process';
-import type { Bucket, HttpLoad, Latency, LoadNews, LoadOrder, LoadSummary, TcpLoad, Window } from './load-types.ts';
+import type {
+  Bucket,
+  HttpLoad,
+  Latency,
+  LoadNews,
+  LoadOrder,
+  LoadSummary,
+  Target,
+  TcpLoad,
+  Window,
+} from './load-types.ts';
 import type { Program } from './program.ts';
 
 /** The first argument by which `baton rehearse` knows that it is to be the load generator. */
@@ -18,7 +28,7 @@ export interface RunningLoad {
 /** Starts the load generator as a process and its clients in it. Rejects when it cannot be started. */
 export async function startLoad(
   load: HttpLoad | TcpLoad,
-  target: { host: string; port: number },
+  targets: Target[],
   program: Program,
   onBucket: (bucket: Bucket) => void,
 ): Promise<RunningLoad> {
@@ -55,7 +65,7 @@ export async function startLoad(
   const order = (message: LoadOrder) => void child.send(message, () => undefined);
 
   await next('ready');
-  order({ type: 'start', load, ...target });
+  order({ type: 'start', load, targets });
   return {
     async enter(window) {
       const answer = next('window');

@@ -121,7 +121,8 @@ function judgeUpgrades(scenario: Scenario, upgrades: readonly UpgradeReport[]): 
   });
 }
 
-function figure(summary: LoadSummary | undefined, metric: Metric): number | null {
+/** A figure of the clients by its name; null if it was not measured. */
+export function figure(summary: LoadSummary | undefined, metric: Metric): number | null {
   let value: unknown = summary;
   for (const name of metric.split('.')) {
     value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;

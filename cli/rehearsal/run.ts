@@ -58,7 +58,7 @@ export async function runRehearsal(scenario: Scenario, options: RunOptions): Pro
     progress.keep(`${copies(name)[0]} serves on ${host}:${port}`);
     if (scenario.load.kind !== 'none' && !signal.aborted) {
       progress.step(`load: ${scenario.load.connections} connections`);
-      load = await startLoad(scenario.load, { host, port }, options.program, (bucket) => addBucket(timeline, bucket));
+      load = await startLoad(scenario.load, [{ host, port }], options.program, (bucket) => addBucket(timeline, bucket));
     }
     await pause(scenario.pauses.before, signal);
     let version = '1';
@@ -177,7 +177,8 @@ function tailsOf(pod: Pod, sidecar: string): Record<string, string[]> {
   return Object.fromEntries(copies(sidecar).map((copy) => [copy, pod.logTail(copy, tailLines)]));
 }
 
-function definedEnv(): Record<string, string> {
+/** What this process has in its environment, but for what only a sidecar has. */
+export function definedEnv(): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
     // Those of a rehearsal that this one runs in.

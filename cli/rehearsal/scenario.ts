@@ -110,7 +110,7 @@ function readUpgrades(fields: Fields, field: Field | undefined): PlannedUpgrade[
   });
 }
 
-function readLoad(fields: Fields, field: Field | undefined): Pick<Scenario, 'load' | 'pauses'> {
+export function readLoad(fields: Fields, field: Field | undefined): Pick<Scenario, 'load' | 'pauses'> {
   const pauses = { before: 2_000, between: 1_000, after: 2_000 };
   const http: HttpLoad = {
     kind: 'http',
@@ -191,28 +191,45 @@ function readExpect(
 ): Scenario['expect'] {
   const found = field ? fields.map(field, ['upgrades', ...metrics]) : new Map<string, Field>();
   const planned = upgrades.map(({ fault }) => fault);
-  const figures: Expectation[] = load.kind === 'none' ? [] : usualFigures(planned.some(losesRequests));
+  const usual = load.kind === 'none' ? [] : usualFigures(planned.some(losesRequests));
+  if (load.kind === 'none') complainOfUnmeasured(fields, found);
+  const figures = readFigures(fields, found, metrics, usual);
+  const listed = found.get('upgrades');
+  return { upgrades: (listed && readResults(fields, listed, planned.length)) ?? planned.map(usualResult), figures };
+}
+
+/** Without a load of our own there are no figures of clients. */
+export function complainOfUnmeasured(fields: Fields, found: ReadonlyMap<string, Field>): void {
   for (const metric of metrics) {
     const value = found.get(metric);
+    if (value) fields.complain(value, 'is not measured with load.kind none');
+  }
+}
+
+/** What is expected of the figures `names`: what the scenario says, else what is usual. */
+export function readFigures<M extends string>(
+  fields: Fields,
+  found: ReadonlyMap<string, Field>,
+  names: readonly M[],
+  usual: readonly Expectation<M>[],
+): Expectation<M>[] {
+  const figures = [...usual];
+  for (const metric of names) {
+    const value = found.get(metric);
     if (!value) continue;
-    if (load.kind === 'none') {
-      fields.complain(value, 'is not measured with load.kind none');
-      continue;
-    }
     const comparison = parseComparison(fields.scalar(value));
     if (comparison === undefined) {
       fields.complain(value, 'must be a number, a comparison such as ">= 100" or "< 50", or any');
       continue;
     }
-    const usual = figures.findIndex((figure) => figure.metric === metric);
-    if (usual >= 0) figures.splice(usual, 1);
+    const index = figures.findIndex((figure) => figure.metric === metric);
+    if (index >= 0) figures.splice(index, 1);
     if (comparison) figures.push({ metric, ...comparison });
   }
-  const listed = found.get('upgrades');
-  return { upgrades: (listed && readResults(fields, listed, planned.length)) ?? planned.map(usualResult), figures };
+  return figures;
 }
 
-function usualFigures(lossy: boolean): Expectation[] {
+export function usualFigures(lossy: boolean): Expectation[] {
   const figures: Expectation[] = [
     { metric: 'requests.total', operator: '>', value: 0 },
     { metric: 'connections.refused', operator: '==', value: 0 },
@@ -236,7 +253,10 @@ function readResults(fields: Fields, field: Field, count: number): ExpectedResul
   return read.every((result) => result !== undefined) ? read : undefined;
 }
 
-function reader(found: Map<string, Field>): <T>(name: string, read: (field: Field) => T) => T | undefined {
+/** Reads fields of a mapping by their names; undefined for one that is not there. */
+export function reader(
+  found: ReadonlyMap<string, Field>,
+): <T>(name: string, read: (field: Field) => T) => T | undefined {
   return (name, read) => {
     const field = found.get(name);
     return field && read(field);

@@ -23,11 +23,19 @@ export function formatReport(
     lines.push(`  ${''.padEnd(12)}${marks(report, seconds * 1000, columns)}`);
   }
   lines.push('', ...verdicts(report, reportDirectory, tails));
-  if (reportDirectory !== undefined) lines.push(`report        ${reportDirectory}/report.json`);
+  if (reportDirectory !== undefined) {
+    lines.push(`report        ${reportDirectory}/report.json`, `page          ${reportDirectory}/report.html`);
+  }
   return lines.map((line) => `${line.trimEnd()}\n`).join('');
 }
 
-function figures({ load, requests, connections, latency }: Report): string[] {
+/** What the clients saw. */
+export function figures({
+  load,
+  requests,
+  connections,
+  latency,
+}: Pick<Report, 'load' | 'requests' | 'connections' | 'latency'>): string[] {
   if (!requests || !connections || !latency) {
     return [load.kind === 'none' ? 'your own load: no figures of clients here' : 'the load had not begun'];
   }
@@ -103,6 +111,6 @@ function verdicts(
   return lines;
 }
 
-function verdictLine(met: boolean, what: string, text: string): string {
+export function verdictLine(met: boolean, what: string, text: string): string {
   return `${met ? 'as expected' : 'NOT MET    '}   ${what.padEnd(22)}${text}`;
 }

@@ -1,6 +1,6 @@
 import type { Node, ParsedNode } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import { nearest } from './nearest.ts';
+import { nearest } from '../../api/nearest.ts';
 
 /** What is wrong with a file, where. */
 export interface Problem {
@@ -38,6 +38,9 @@ export interface Fields {
   isList: (field: Field) => boolean;
   /** A scalar's plain value. */
   scalar: (field: Field) => unknown;
+  boolean: (field: Field) => boolean | undefined;
+  /** A mapping as it is, whatever is in it. */
+  object: (field: Field) => Record<string, unknown> | undefined;
 }
 
 /** Parses YAML (one document) and returns its root with the readers. Syntax errors are among the problems already. */
@@ -93,6 +96,17 @@ export function readFields(source: string): { root: Field; fields: Fields } {
     entries,
     list,
     text,
+    boolean(field) {
+      const value = scalar(field);
+      if (typeof value === 'boolean') return value;
+      complain(field, 'must be true or false');
+      return undefined;
+    },
+    object(field) {
+      if (isMap(field.node)) return field.node.toJS(document) as Record<string, unknown>;
+      complain(field, `must be a mapping (name: value), not ${kindOf(field.node)}`);
+      return undefined;
+    },
     isMap: ({ node }) => isMap(node),
     isList: ({ node }) => isSeq(node),
     map(field, known) {

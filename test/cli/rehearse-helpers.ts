@@ -64,5 +64,14 @@ function collect(): PassThrough & { text: () => string } {
 }
 
 const page = readFileSync(new URL('../../docs/reference/rehearsal.md', import.meta.url), 'utf8');
-const schema = JSON.parse(/```json\n([\s\S]*?)```/.exec(page)?.[1] ?? '') as object;
-const validate = new Ajv2020({ allowUnionTypes: true }).compile(schema);
+const [schema, rolloutSchema] = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map(
+  ([, json]) => JSON.parse(json ?? '') as object,
+);
+const validate = new Ajv2020({ allowUnionTypes: true }).compile(schema ?? {});
+const validateRollout = new Ajv2020({ allowUnionTypes: true }).compile(rolloutSchema ?? {});
+
+/** What the documented schema finds wrong with the report of a rollout. */
+export function validRollout(report: unknown): string[] {
+  validateRollout(report);
+  return (validateRollout.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message ?? ''}`);
+}

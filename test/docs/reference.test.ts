@@ -7,7 +7,7 @@ import { parseMessage } from '../../sdk/messages.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 
-const sources = ['sdk', 'native', 'cli', 'local']
+const sources = ['sdk', 'native', 'api', 'cluster', 'controller', 'agent', 'cli', 'local']
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
   )

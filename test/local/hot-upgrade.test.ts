@@ -52,7 +52,7 @@ function view(changes: Partial<UpgradeView>): UpgradeView {
   };
 }
 
-const crash = { code: 1, signal: null, at: start, containerID: 'B2', reason: 'Error' } as const;
+const crash = { code: 1, signal: null, at: start, containerID: 'B2', startedAt: start, reason: 'Error' } as const;
 const step = (changes: Partial<UpgradeView>) => decide(view(changes));
 const does = (changes: Partial<UpgradeView>) => step(changes).do;
 

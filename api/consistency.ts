@@ -1,0 +1,74 @@
+import { statusOf } from './containers.ts';
+import { isPinned, sameImage } from './image.ts';
+import type { Container, ContainerStatus, Pod } from './kubernetes.ts';
+import type { InPlaceStates } from './pod-annotations.ts';
+import type { Reading } from './reading.ts';
+
+/** The image IDs from before the last change of an image, by container; a problem where the annotation is none. */
+export type RecordedImages = Reading<ReadonlyMap<string, string>>;
+
+/** What the in-place update state recorded for one set. */
+export function recordedImages(states: Reading<InPlaceStates>, set: string): RecordedImages {
+  return 'problem' in states ? states : { value: states.value.get(set)?.imageIDs ?? new Map() };
+}
+
+/**
+ * Whether these containers run the images of the pod's spec, as far as the status tells (`sidecarset.md` 3.5). Native sidecars
+ * count like containers (Q28), and references are compared as runtimes spell them (Q6).
+ *
+ * @param names - containers and native sidecars; those that the pod lacks are not looked at
+ * @param recorded - called only if the status names another image than the spec
+ */
+export function isConsistent(pod: Pod, names: ReadonlySet<string>, recorded: () => RecordedImages): boolean {
+  if ((pod.spec?.containers.length ?? 0) !== (pod.status?.containerStatuses?.length ?? 0)) return false;
+  for (const container of containersOf(pod)) {
+    if (!names.has(container.name)) continue;
+    if (!mayBePinned(container) || !isPinned(container.image ?? '')) return isUpdateCompleted(pod, names, recorded);
+    if (!runsDigest(container, statusOf(pod, container.name))) return false;
+  }
+  return true;
+}
+
+/**
+ * Whether the last change of these containers' images has reached the status: another image ID than was recorded, or the
+ * image of the spec. Where the record cannot be read the images decide alone (oracle surprise 15: OpenKruise waits for ever).
+ */
+export function isUpdateCompleted(pod: Pod, names: ReadonlySet<string>, recorded: () => RecordedImages): boolean {
+  for (const { name, image = '' } of containersOf(pod)) {
+    if (!names.has(name)) continue;
+    const status = statusOf(pod, name);
+    if (status === undefined || image === status.image) continue;
+    const before = recorded();
+    const mayBeOld = 'problem' in before || before.value.get(name) === status.imageID;
+    if (mayBeOld && !sameImage(image, status.image)) return false;
+  }
+  return true;
+}
+
+/**
+ * A container that is ready and yet not consistent by itself: its last change is still under way (4.2).
+ *
+ * @param all - what {@link isConsistent} said of all the names: then only digests need another look
+ */
+export function unsettledContainer(
+  pod: Pod,
+  names: ReadonlySet<string>,
+  recorded: () => RecordedImages,
+  all: boolean,
+): string | undefined {
+  if (all && !containersOf(pod).some(mayBePinned)) return undefined;
+  for (const name of names) {
+    if (statusOf(pod, name)?.ready && !isConsistent(pod, new Set([name]), recorded)) return name;
+  }
+  return undefined;
+}
+
+const containersOf = ({ spec }: Pod): readonly Container[] =>
+  spec?.initContainers ? [...spec.containers, ...spec.initContainers] : (spec?.containers ?? []);
+
+const mayBePinned = ({ image }: Container): boolean => image?.includes('@') ?? false;
+
+function runsDigest({ image = '' }: Container, status: ContainerStatus | undefined): boolean {
+  const imageID = status?.imageID.replace(/^.*?:\/\//, '') ?? '';
+  return isPinned(imageID) && sameImage(image, imageID);
+}

@@ -1,0 +1,135 @@
+import { isDeepStrictEqual } from 'node:util';
+import { copyJson } from '../../api/json.ts';
+import type { Container, Pod, PodSpec } from '../../api/kubernetes.ts';
+import type { Key, KubernetesObject } from '../cluster.ts';
+import { clusterError, conflict, nameOf } from '../errors.ts';
+import { apiVersionOf, type Resource } from '../resource.ts';
+
+type WithStatus = KubernetesObject & { status?: unknown; spec?: unknown };
+
+const isCustom = ({ group }: Resource): boolean => group.includes('.') && !group.endsWith('.k8s.io');
+
+/** What the API server stores of an object that is created. */
+export function created(
+  resource: Resource,
+  object: KubernetesObject,
+  { name, uid, now }: { name: string; uid: string; now: number },
+): KubernetesObject {
+  const { metadata, ...rest } = copyJson(object) as WithStatus;
+  // Status is not for the creator to say (status subresource); a pod's begins as Pending.
+  if (resource.status) delete rest.status;
+  if (resource.kind === 'Pod') rest.status = { phase: 'Pending' };
+  const kept = without(metadata, 'deletionTimestamp', 'generation');
+  return {
+    ...rest,
+    apiVersion: apiVersionOf(resource),
+    kind: resource.kind,
+    metadata: {
+      ...kept,
+      name,
+      uid,
+      creationTimestamp: timestamp(now),
+      ...(isCustom(resource) && { generation: 1 }),
+    },
+  };
+}
+
+/**
+ * What the API server stores of an object that a patch made of `old`: either its status or everything else, with the fields that
+ * are the server's own as they were. A new `generation` for a custom resource with another spec.
+ *
+ * @throws ApiError `ERR_BATON_INVALID`, `ERR_BATON_CONFLICT`.
+ */
+export function updated(
+  resource: Resource,
+  old: KubernetesObject,
+  patched: KubernetesObject,
+  subresource: 'status' | undefined,
+): KubernetesObject {
+  const key = { name: old.metadata.name ?? '' };
+  if (patched.metadata.name !== old.metadata.name || patched.metadata.namespace !== old.metadata.namespace) {
+    throw clusterError('Invalid', `${nameOf(resource, key)} is invalid: metadata.name: field is immutable`);
+  }
+  if (patched.metadata.uid !== old.metadata.uid) throw conflict(resource, key, 'the UID is another');
+  const { status: oldStatus, ...oldRest } = old as WithStatus;
+  const { status, ...rest } = patched as WithStatus;
+  if (subresource === 'status') {
+    return { ...oldRest, ...(status !== undefined && { status }) };
+  }
+  const { uid, creationTimestamp, generation, deletionTimestamp, deletionGracePeriodSeconds, resourceVersion } =
+    old.metadata;
+  const metadata = {
+    ...rest.metadata,
+    ...defined({ uid, creationTimestamp, generation, deletionTimestamp, deletionGracePeriodSeconds, resourceVersion }),
+  };
+  const next: WithStatus = {
+    ...rest,
+    metadata,
+    ...(resource.status ? oldStatus !== undefined && { status: oldStatus } : status !== undefined && { status }),
+  };
+  if (resource.kind === 'Pod') checkPod(old as Pod, next as Pod);
+  if (isCustom(resource) && !isDeepStrictEqual(contentOf(old), contentOf(next))) {
+    metadata.generation = (generation ?? 0) + 1;
+  }
+  return next;
+}
+
+const contentOf = (object: WithStatus): unknown => without(object, 'metadata', 'status');
+
+const without = <T extends object, K extends keyof T>(object: T, ...keys: K[]): Omit<T, K> =>
+  Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key as K))) as Omit<T, K>;
+
+const defined = <T extends object>(fields: T): Partial<T> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
+
+/** Of a pod's spec only images change, and tolerations grow (`ValidatePodUpdate`; what else may change, Baton never touches). */
+function checkPod(old: Pod, next: Pod): void {
+  const tolerations = next.spec?.tolerations ?? [];
+  const kept = (old.spec?.tolerations ?? []).every((toleration) =>
+    tolerations.some((other) => isDeepStrictEqual(other, toleration)),
+  );
+  if (kept && isDeepStrictEqual(frozenPart(old.spec), frozenPart(next.spec))) return;
+  throw clusterError(
+    'Invalid',
+    `Pod "${old.metadata?.name ?? ''}" is invalid: spec: Forbidden: pod updates may not change fields other than ` +
+      'images of containers and initContainers, and additions to tolerations',
+  );
+}
+
+function frozenPart(spec: PodSpec = { containers: [] }): unknown {
+  const imageless = (containers: Container[] | undefined): unknown =>
+    containers?.map((container) => without(container, 'image'));
+  return {
+    ...without(spec, 'tolerations'),
+    containers: imageless(spec.containers),
+    initContainers: imageless(spec.initContainers),
+  };
+}
+
+/** How a deletion goes: at once, or only marked until finalizers are gone or the kubelet has ended the pod. */
+export function marked(
+  resource: Resource,
+  old: KubernetesObject,
+  { gracePeriodSeconds, now }: { gracePeriodSeconds: number | undefined; now: number },
+): KubernetesObject | undefined {
+  const { metadata, spec, status } = old as Pod;
+  const graceful =
+    resource.kind === 'Pod' && spec?.nodeName && status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
+  const grace = graceful ? (gracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30) : 0;
+  if (grace === 0 && !old.metadata.finalizers?.length) return undefined;
+  if (metadata?.deletionTimestamp && (metadata.deletionGracePeriodSeconds ?? 0) <= grace) return old;
+  return {
+    ...old,
+    metadata: {
+      ...old.metadata,
+      deletionTimestamp: timestamp(now + grace * 1000),
+      deletionGracePeriodSeconds: grace,
+    },
+  };
+}
+
+/** Wall-clock milliseconds as the API server writes them (RFC 3339, seconds). */
+const timestamp = (now: number): string => new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+
+/** Where an object is in a list. */
+export const keyOf = ({ namespace, name }: Key): string => `${namespace ?? ''}/${name}`;

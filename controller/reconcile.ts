@@ -1,0 +1,142 @@
+import { isDeepStrictEqual } from 'node:util';
+import { ApiError } from '../api/error.ts';
+import type { ControllerRevision, Namespace, Pod } from '../api/kubernetes.ts';
+import type { SidecarSet } from '../api/sidecar-set.ts';
+import type { Cluster, KubernetesObject } from '../cluster/cluster.ts';
+import { controllerRevisions, pods as podResource, sidecarSets } from '../cluster/resource.ts';
+import { register, toDelete, type Registration } from './revisions/history.ts';
+import { conditionPatch } from './rollout/condition.ts';
+import { plan, type Plan } from './rollout/plan.ts';
+import { podWrite, type PodWrite } from './rollout/pod-write.ts';
+import type { WrittenPod } from './rollout/verdict.ts';
+
+/** What is known of the cluster when a set is reconciled; it may be a little old. */
+export interface Seen {
+  /** At least the pods that carry a set. */
+  pods: readonly Pod[];
+  namespaces: readonly Namespace[];
+  /** Of the namespace where revisions are kept. */
+  revisions: readonly ControllerRevision[];
+  /** Names of all sets. */
+  sets: ReadonlySet<string>;
+  notReadyNodes?: ReadonlySet<string>;
+}
+
+export interface ReconcileOptions {
+  cluster: Cluster;
+  /** Where ControllerRevisions are kept. */
+  namespace: string;
+  /** Wall-clock milliseconds. */
+  now: number;
+  /** The pods that this controller wrote, so that what it has not seen yet is not written again; kept from call to call. */
+  written: Map<string, WrittenPod>;
+  /** The pods whose grant nobody took, and when it was withdrawn: they get none for a while; kept from call to call. */
+  noAgent: Map<string, number>;
+}
+
+/** How long a pod without an agent gets no other grant, in milliseconds. */
+const NO_AGENT_REST = 300_000;
+
+/**
+ * One step of one SidecarSet's rollout: its revision, its status, and the writes that the plan asks for now. Level-based: it
+ * may be called at any moment, as often as one likes, after a crash too. A write that meets a newer pod is left to the next
+ * call.
+ *
+ * @throws ApiError of the cluster, but for conflicts and objects that are gone
+ */
+export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileOptions): Promise<Plan> {
+  const { cluster, now, written, noAgent } = options;
+  for (const [key, since] of noAgent) if (now - since >= NO_AGENT_REST) noAgent.delete(key);
+  const { revision, collisionCount } = await registered(set, seen.revisions, options);
+  const planned = plan(set, seen.pods, {
+    now,
+    namespaces: seen.namespaces,
+    sets: seen.sets,
+    written,
+    noAgent: new Set(noAgent.keys()),
+    collisionCount,
+    ...(revision.metadata?.name !== undefined && { controllerRevision: revision.metadata.name }),
+    ...(seen.notReadyNodes && { notReadyNodes: seen.notReadyNodes }),
+  });
+  if (!isDeepStrictEqual({ ...set.status, ...planned.status }, set.status)) {
+    await settled(
+      cluster.patch(
+        sidecarSets,
+        { name: set.metadata.name ?? '' },
+        { status: planned.status },
+        { subresource: 'status' },
+      ),
+    );
+  }
+  const put = async (write: PodWrite, subresource?: 'status'): Promise<(Pod & KubernetesObject) | undefined> => {
+    const { resourceVersion } = write;
+    const options = { resourceVersion, ...(subresource && { subresource }) };
+    const pod = await settled(cluster.patch<Pod & KubernetesObject>(podResource, write, write.patch, options));
+    if (pod) written.set(keyOf(write), { resourceVersion: pod.metadata.resourceVersion ?? '', at: now });
+    return pod;
+  };
+  const withdrawn = new Set<string>();
+  for (const write of planned.withdraw) if (await put(write)) withdrawn.add(keyOf(write));
+  for (const pod of planned.pods) {
+    if (pod.verdict === 'noAgent' && withdrawn.has(keyOf(pod))) noAgent.set(keyOf(pod), now);
+  }
+  for (const write of planned.grant) await put(write);
+  for (const write of planned.upgrade) {
+    const pod = await put(write);
+    const condition = { set: set.metadata.name ?? '', upgradable: true, sets: seen.sets, now };
+    const patch = pod ? conditionPatch(pod, condition) : [];
+    if (pod && patch.length > 0) await put(podWrite(pod, patch), 'status');
+  }
+  for (const write of planned.conditions) await put(write, 'status');
+  const kept = [...seen.revisions.filter(({ metadata }) => metadata?.name !== revision.metadata?.name), revision];
+  for (const { metadata } of toDelete(set, kept, new Set(planned.revisions.inUse))) {
+    await settled(cluster.delete(controllerRevisions, { namespace: options.namespace, name: metadata?.name ?? '' }));
+  }
+  return planned;
+}
+
+type Revision = ControllerRevision & KubernetesObject;
+
+/** Makes sure that the set's spec is its newest revision. */
+async function registered(
+  set: SidecarSet,
+  seen: readonly ControllerRevision[],
+  { cluster, namespace }: ReconcileOptions,
+): Promise<Registration> {
+  const known = [...seen];
+  for (;;) {
+    const registration = register(set, known, { namespace });
+    const { action, revision, relabel } = registration;
+    const key = { namespace, name: revision.metadata?.name ?? '' };
+    if (action === 'create') {
+      try {
+        const created = await cluster.create(controllerRevisions, revision as Revision);
+        return { ...registration, revision: created };
+      } catch (error) {
+        // Created meanwhile, or the name is taken by other data: with that one known, choose again.
+        if (!hasCode(error, 'ERR_BATON_EXISTS')) throw error;
+        known.push(await cluster.get<Revision>(controllerRevisions, key));
+        continue;
+      }
+    }
+    if (action === 'raise' || relabel) {
+      const { revision: number, metadata } = revision;
+      await cluster.patch(controllerRevisions, key, { revision: number, metadata: { labels: metadata?.labels } });
+    }
+    return registration;
+  }
+}
+
+const keyOf = ({ namespace, name }: Pick<PodWrite, 'namespace' | 'name'>): string => `${namespace}/${name}`;
+
+/** A conflict, or an object that is gone, is no failure: the next call sees what there is. */
+async function settled<T>(request: Promise<T>): Promise<T | undefined> {
+  try {
+    return await request;
+  } catch (error) {
+    if (hasCode(error, 'ERR_BATON_CONFLICT') || hasCode(error, 'ERR_BATON_NOT_FOUND')) return undefined;
+    throw error;
+  }
+}
+
+const hasCode = (error: unknown, code: string): boolean => error instanceof ApiError && error.code === code;

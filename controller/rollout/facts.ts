@@ -1,0 +1,140 @@
+import { isConsistent, recordedImages, unsettledContainer, type RecordedImages } from '../../api/consistency.ts';
+import { containerOf, lifeOf } from '../../api/containers.ts';
+import { readGrants, type Grant } from '../../api/grant.ts';
+import { podHashOf, type PodHash } from '../../api/hash-entry.ts';
+import { isHalfUpgraded, rolesOf } from '../../api/hot-pair.ts';
+import type { Pod } from '../../api/kubernetes.ts';
+import { readInPlaceStates } from '../../api/pod-annotations.ts';
+import { grantKey, hashKey, hashWithoutImageKey, inPlaceStateKey, upgradeKey } from '../../api/pod-contract.ts';
+import type { Reading } from '../../api/reading.ts';
+import { phaseOf, readRecords, type UpgradePhase, type UpgradeRecord } from '../../api/upgrade-record.ts';
+import type { Sidecar, Subject } from './subject.ts';
+
+/** What a plan knows of a matched pod; each annotation is parsed once, and only if it is needed. */
+export interface PodFacts {
+  pod: Pod;
+  /** `namespace/name`. */
+  key: string;
+  hash: PodHash;
+  /** It carries the set's hash. */
+  isUpdated: boolean;
+  /** All sidecars run the images of its spec (`sidecarset.md` 3.5). */
+  isConsistent: boolean;
+  /** It is Running and Ready, no matter what state its pairs are in. */
+  isPodReady: boolean;
+  /** It is Running and Ready, and no pair is half upgraded (3.7). */
+  isReady: boolean;
+  /** Sidecars of which nothing tells which copy serves: nobody may touch them. */
+  unclear: readonly string[];
+  /** The sidecars of which one copy is new and the other not yet empty. */
+  halfUpgraded: readonly string[];
+  /** The hot sidecars whose serving copy has another image than the set says. */
+  outdated: readonly string[];
+  /** What the agent wrote about this set, and the phase that it amounts to. */
+  upgrade?: { record: UpgradeRecord; phase: UpgradePhase };
+  /** What this set was granted and nobody has claimed yet. */
+  unclaimed?: Grant;
+  /** Another set that is being upgraded on the pod, or is granted. */
+  otherSet?: string;
+}
+
+const ENDED: readonly UpgradePhase[] = ['Done', 'Failed', 'Withdrawn'];
+
+/** Whether the agent is at work on it. */
+export const isUnderWay = ({ phase }: { phase: UpgradePhase }): boolean => !ENDED.includes(phase);
+
+export function factsOf(pod: Pod, subject: Subject): PodFacts {
+  const { metadata = {}, status } = pod;
+  const annotations = metadata.annotations ?? {};
+  const hash = podHashOf(annotations[hashKey], subject.name);
+  const isUpdated = hash.hash === subject.hash;
+  const pairs = pairsOf(pod, subject.hot);
+  const isPodReady =
+    status?.phase === 'Running' &&
+    (status.conditions ?? []).some((condition) => condition.type === 'Ready' && condition.status === 'True');
+  return {
+    pod,
+    key: `${metadata.namespace || 'default'}/${metadata.name ?? ''}`,
+    hash,
+    isUpdated,
+    isConsistent: isConsistent(pod, subject.containers, imagesRecorded(pod, subject.name)),
+    isPodReady,
+    isReady: isPodReady && pairs.unclear.length === 0 && pairs.halfUpgraded.length === 0,
+    ...pairs,
+    ...(annotations[grantKey] !== undefined || annotations[upgradeKey] !== undefined
+      ? progressOf(pod, subject, isUpdated && pairs.halfUpgraded.length === 0)
+      : {}),
+  };
+}
+
+/** Whether nothing but images differs from the set, so that the pod can be upgraded in place (4.2). */
+export const isUpgradable = ({ metadata }: Pod, { name, hashWithoutImage }: Subject): boolean =>
+  podHashOf(metadata?.annotations?.[hashWithoutImageKey], name).hash === hashWithoutImage;
+
+/** A container whose last change is still under way (4.2). */
+export const unsettledIn = ({ pod, isConsistent: all }: PodFacts, { name, containers }: Subject): string | undefined =>
+  unsettledContainer(pod, containers, imagesRecorded(pod, name), all);
+
+function imagesRecorded(pod: Pod, set: string): () => RecordedImages {
+  let recorded: RecordedImages | undefined;
+  return () => (recorded ??= recordedImages(readInPlaceStates(pod.metadata?.annotations?.[inPlaceStateKey]), set));
+}
+
+type Pairs = Pick<PodFacts, 'unclear' | 'halfUpgraded' | 'outdated'>;
+const NO_PAIRS: Pairs = { unclear: [], halfUpgraded: [], outdated: [] };
+
+function pairsOf(pod: Pod, sidecars: readonly Sidecar[]): Pairs {
+  if (sidecars.length === 0) return NO_PAIRS;
+  const annotations = pod.metadata?.annotations ?? {};
+  const image = (container: string): string | undefined => containerOf(pod, container)?.image;
+  const unclear: string[] = [];
+  const halfUpgraded: string[] = [];
+  const outdated: string[] = [];
+  for (const { name, image: wanted, emptyImage = '' } of sidecars) {
+    const pair = { sidecar: name, emptyImage, annotations, image };
+    const roles = rolesOf(pair);
+    if (!roles) unclear.push(name);
+    else if (isHalfUpgraded(pair, roles)) halfUpgraded.push(name);
+    if (roles && image(roles.working) !== wanted) outdated.push(name);
+  }
+  return { unclear, halfUpgraded, outdated };
+}
+
+/** Malformed grants and records count as absent: the controller writes the former anew, the agent the latter. */
+function progressOf(
+  pod: Pod,
+  { name }: Subject,
+  isDone: boolean,
+): Pick<PodFacts, 'upgrade' | 'unclaimed' | 'otherSet'> {
+  const annotations = pod.metadata?.annotations ?? {};
+  const grants = wellFormed(readGrants(annotations[grantKey]));
+  const records = wellFormed(readRecords(annotations[upgradeKey]));
+  const upgrades = new Map(
+    [...records].map(([set, record]) => [
+      set,
+      { record, phase: phaseOf(record, (container) => lifeOf(pod, container)) },
+    ]),
+  );
+  // An upgrade that is done and left the pod undone was another try: the grant stands.
+  const isUnclaimed = (set: string, grant: Grant): boolean => {
+    const record = records.get(set);
+    if (record?.revision !== grant.revision || record.phase === 'Withdrawn') return true;
+    return set === name && record.phase === 'Done' && !isDone;
+  };
+  const upgrade = upgrades.get(name);
+  const grant = grants.get(name);
+  const otherSet =
+    [...upgrades].find(([set, other]) => set !== name && isUnderWay(other))?.[0] ??
+    [...grants].find(([set, other]) => set !== name && isUnclaimed(set, other))?.[0];
+  return {
+    ...(upgrade && { upgrade }),
+    ...(grant && isUnclaimed(name, grant) && { unclaimed: grant }),
+    ...(otherSet !== undefined && { otherSet }),
+  };
+}
+
+/** The entries that can be read. */
+export function wellFormed<T>(entries: Reading<ReadonlyMap<string, Reading<T>>>): Map<string, T> {
+  const read = 'problem' in entries ? [] : [...entries.value];
+  return new Map(read.flatMap(([set, entry]): [string, T][] => ('problem' in entry ? [] : [[set, entry.value]])));
+}

@@ -1,0 +1,68 @@
+import { printTime } from '../../api/go-json.ts';
+import { hotDefaults, printGrants, readGrants, type Grant, type GrantedSidecar } from '../../api/grant.ts';
+import type { Pod } from '../../api/kubernetes.ts';
+import { grantKey, upgradeKey } from '../../api/pod-contract.ts';
+import { patchAnnotations } from '../../api/pod-metadata.ts';
+import { readRecords } from '../../api/upgrade-record.ts';
+import { wellFormed } from './facts.ts';
+import { annotationPatch, podWrite, type PodWrite } from './pod-write.ts';
+import type { Sidecar, Subject } from './subject.ts';
+
+/**
+ * A grant for one pod (design section 3).
+ *
+ * @param now - milliseconds since the epoch
+ */
+export function grantOf(
+  pod: Pod,
+  subject: Subject,
+  { now, controllerRevision }: { now: number; controllerRevision?: string },
+): Grant {
+  const { set, hash, attempt, sidecarList, sidecars } = subject;
+  const annotations = pod.metadata?.annotations ?? {};
+  const { patchPodMetadata } = set.spec;
+  const patched = patchPodMetadata ? patchAnnotations(annotations, patchPodMetadata).annotations : {};
+  const podAnnotations = Object.entries(patched).filter(([key, value]) => annotations[key] !== value);
+  return {
+    v: 1,
+    revision: attempt,
+    hash,
+    ...(controllerRevision && { controllerRevision }),
+    version: set.metadata.resourceVersion ?? '0',
+    sidecarList,
+    sidecars: Object.fromEntries(sidecars.map((sidecar) => [sidecar.name, granted(sidecar)])),
+    ...(podAnnotations.length > 0 && { podAnnotations: Object.fromEntries(podAnnotations) }),
+    grantedAt: printTime(now),
+  };
+}
+
+function granted({ image, emptyImage, declared }: Sidecar): GrantedSidecar {
+  if (emptyImage === undefined) return { image };
+  const { migrationTimeoutSeconds, drainTimeoutSeconds, soakSeconds, rollback } = {
+    ...hotDefaults,
+    ...declared.upgradeStrategy,
+  };
+  return { image, emptyImage, migrationTimeoutSeconds, drainTimeoutSeconds, soakSeconds, rollback };
+}
+
+/** Gives a grant; those on the pod that an agent is done with go with the same write. */
+export function grantWrite(pod: Pod, { name }: Subject, grant: Grant): PodWrite {
+  return podWrite(pod, annotationPatch(pod, { [grantKey]: printGrants(openGrants(pod).set(name, grant)) }));
+}
+
+/** Takes a grant back that no agent has claimed. */
+export function withdrawal(pod: Pod, { name }: Subject): PodWrite {
+  const grants = openGrants(pod);
+  grants.delete(name);
+  return podWrite(pod, annotationPatch(pod, { [grantKey]: grants.size > 0 ? printGrants(grants) : undefined }));
+}
+
+function openGrants(pod: Pod): Map<string, Grant> {
+  const annotations = pod.metadata?.annotations ?? {};
+  const records = wellFormed(readRecords(annotations[upgradeKey]));
+  const isOpen = ([set, grant]: [string, Grant]): boolean => {
+    const record = records.get(set);
+    return record?.revision !== grant.revision || record.result === undefined;
+  };
+  return new Map([...wellFormed(readGrants(annotations[grantKey]))].filter(isOpen));
+}

@@ -1,0 +1,164 @@
+// What the agent does to pods of a cluster in memory; the node is a double here. test/cli/rehearse-rollout.test.ts has the real one.
+import test from 'ava';
+import type { Pod } from '../../api/kubernetes.ts';
+import { printGrants, type Grant } from '../../api/grant.ts';
+import { copyOf } from '../../agent/hot-upgrade/evidence.ts';
+import type { Step } from '../../agent/hot-upgrade/step.ts';
+import type { View } from '../../agent/hot-upgrade/view.ts';
+import { createUpgrader, type NodeAccess, type Upgrader } from '../../agent/upgrader.ts';
+import { copies, grantKey, upgradeKey, versionAltKey, versionKey, workingKey } from '../../api/pod-contract.ts';
+import { readRecords, type UpgradeRecord } from '../../api/upgrade-record.ts';
+import { wellFormed } from '../../controller/rollout/facts.ts';
+import type { Cluster, KubernetesObject } from '../../cluster/cluster.ts';
+import { clusterError } from '../../cluster/errors.ts';
+import { type Admission, createMemoryCluster } from '../../cluster/memory/cluster.ts';
+import { namespaces, pods } from '../../cluster/resource.ts';
+
+type WirePod = Pod & KubernetesObject;
+const NOW = Date.UTC(2026, 0, 1);
+const [first, second] = copies('s');
+
+const grant: Grant = {
+  v: 1,
+  revision: 'r2',
+  hash: 'h2',
+  version: '50',
+  sidecarList: ['s'],
+  sidecars: { s: { image: 's:2', emptyImage: 's:empty' } },
+  grantedAt: new Date(NOW).toISOString(),
+};
+
+interface World {
+  cluster: Cluster;
+  node: NodeAccess & { present: Set<string>; pulled: string[] };
+  steps: string[];
+  upgrader: Upgrader;
+  pods: () => Promise<WirePod[]>;
+  look: () => Promise<number | undefined>;
+}
+
+async function world(count: number, maxConcurrent = 3, admit?: Admission): Promise<World> {
+  const cluster = createMemoryCluster({ now: () => NOW, ...(admit && { admit }) });
+  await cluster.create(namespaces, { metadata: { name: 'test' } });
+  const present = new Set(['s:1', 's:2', 's:empty']);
+  const pulled: string[] = [];
+  const node: World['node'] = {
+    present,
+    pulled,
+    look: () => ({ stateFiles: new Map(), images: { present, pulls: new Map() } }),
+    pull: (image) => void pulled.push(image),
+    stopContainer: () => Promise.resolve(),
+  };
+  const steps: string[] = [];
+  const onStep = ({ metadata }: Pod, step: Step): void =>
+    void steps.push(`${metadata?.name ?? ''} ${step.do === 'patch' ? step.phase : step.do}`);
+  const upgrader = createUpgrader({ cluster, node, maxConcurrent, now: () => NOW, onStep });
+  for (let index = 0; index < count; index += 1) await create(cluster, `p${index}`);
+  const list = async (): Promise<WirePod[]> => (await cluster.list<WirePod>(pods)).items;
+  return { cluster, node, steps, upgrader, pods: list, look: async () => upgrader.look(await list()) };
+}
+
+async function create(cluster: Cluster, name: string): Promise<void> {
+  const containers = [first, second].map((copy, index) => ({ name: copy, image: index === 0 ? 's:1' : 's:empty' }));
+  const annotations = {
+    [workingKey]: JSON.stringify({ s: first }),
+    [versionKey(first)]: '1',
+    [versionAltKey(first)]: '0',
+    [versionKey(second)]: '0',
+    [versionAltKey(second)]: '1',
+    [grantKey]: printGrants(new Map([['set', grant]])),
+  };
+  const key = { namespace: 'test', name };
+  await cluster.create<WirePod>(pods, { metadata: { ...key, annotations }, spec: { nodeName: 'n', containers } });
+  const containerStatuses = containers.map((container) => ({
+    ...container,
+    containerID: `x://${container.name}/0`,
+    imageID: '',
+    ready: true,
+    restartCount: 0,
+    state: { running: { startedAt: new Date(NOW - 60_000).toISOString() } },
+  }));
+  await cluster.patch(pods, key, { status: { phase: 'Running', containerStatuses } }, { subresource: 'status' });
+}
+
+const recordOf = ({ metadata }: WirePod): UpgradeRecord | undefined =>
+  wellFormed(readRecords(metadata.annotations?.[upgradeKey])).get('set');
+const imageOf = ({ spec }: WirePod, name: string): string | undefined =>
+  spec?.containers.find((container) => container.name === name)?.image;
+
+test('a granted pod gets one patch, and a look at what waits takes no step', async (t) => {
+  const { look, pods: all, steps } = await world(1);
+  t.is(await look(), undefined, 'what it wrote will be seen as a change');
+  t.deepEqual(steps, ['p0 Upgrading']);
+  const [pod] = await all();
+  t.is(pod && imageOf(pod, second), 's:2');
+  t.is(pod && imageOf(pod, first), 's:1');
+  t.true(((await look()) ?? 0) > NOW, 'it says when it has to look again');
+  t.is(steps.length, 1);
+});
+
+test('no more pods than the node has places, those under way first', async (t) => {
+  const { look, pods: all, steps } = await world(4, 2);
+  await look();
+  await look();
+  t.deepEqual(steps, ['p0 Upgrading', 'p1 Upgrading']);
+  t.is((await all()).filter((pod) => recordOf(pod)?.phase === 'Upgrading').length, 2);
+});
+
+test('a pod that somebody else wrote meanwhile is left to the next look', async (t) => {
+  const { cluster, upgrader, pods: all, look } = await world(1);
+  const old = await all();
+  await cluster.patch(pods, { namespace: 'test', name: 'p0' }, { metadata: { labels: { a: 'b' } } });
+  await upgrader.look(old);
+  t.is((await all()).map(recordOf)[0], undefined);
+  await look();
+  t.is((await all()).map(recordOf)[0]?.phase, 'Upgrading');
+});
+
+test('a pod that is gone meanwhile is no error', async (t) => {
+  const { cluster, upgrader, pods: all } = await world(1);
+  const old = await all();
+  await cluster.delete(pods, { namespace: 'test', name: 'p0' }, { gracePeriodSeconds: 0 });
+  await t.notThrowsAsync(upgrader.look(old));
+});
+
+test('what the cluster refuses for another reason is thrown', async (t) => {
+  const { look } = await world(1, 3, ({ operation, object }) =>
+    operation === 'UPDATE' ? Promise.reject(clusterError('Forbidden', 'no')) : Promise.resolve(object),
+  );
+  await t.throwsAsync(look(), { code: 'ERR_BATON_FORBIDDEN' });
+});
+
+test('an image that is not on the node is claimed, then pulled, and only then put in', async (t) => {
+  const { node, look, steps, pods: all } = await world(1);
+  node.present.delete('s:2');
+  await look();
+  await look();
+  t.deepEqual(steps, ['p0 Pulling', 'p0 pull']);
+  t.deepEqual(node.pulled, ['s:2']);
+  t.is((await all()).map((pod) => imageOf(pod, second))[0], 's:empty');
+  node.present.add('s:2');
+  await look();
+  t.is(steps.at(-1), 'p0 Upgrading');
+});
+
+test('what ended before the last patch is no failure of the new life, though its whole seconds look later', (t) => {
+  const at = (ms: number): string => new Date(ms).toISOString();
+  const patchedAt = NOW + 500;
+  const ended = { containerID: 'x://s-2/2', exitCode: 137, reason: 'Error', startedAt: at(NOW), finishedAt: at(NOW) };
+  const running = { startedAt: at(NOW) };
+  const status = { name: second, image: 's:empty', imageID: '', ready: true, restartCount: 3 };
+  const pod: Pod = {
+    status: {
+      containerStatuses: [
+        { ...status, containerID: 'x://s-2/3', state: { running }, lastState: { terminated: ended } },
+      ],
+    },
+  };
+  const previous = { hash: null, working: {}, versions: {}, images: {}, containerIDs: { [second]: 's-2/3' } };
+  const record = { phaseAt: patchedAt, previous } as unknown as UpgradeRecord;
+  const exit = { id: 's-2/3', startedBy: NOW + 100 };
+  const runtime = new Map([[second, { id: 's-2/4', running: true, startedAt: NOW + 600, exits: [exit] }]]);
+  const view: View = { pod, now: NOW + 700, stateFiles: new Map(), runtime, mayStart: true };
+  t.deepEqual(copyOf(view, second, record).lost, []);
+});

@@ -1,0 +1,295 @@
+import test from 'ava';
+import { attemptOf, printGrants, readGrants, type Grant } from '../../../api/grant.ts';
+import type { Pod } from '../../../api/kubernetes.ts';
+import { grantKey, hashKey, resumeKey, workingKey } from '../../../api/pod-contract.ts';
+import type { SidecarSet, UpdateStrategy } from '../../../api/sidecar-set.ts';
+import type { RecordedPhase } from '../../../api/upgrade-record.ts';
+import { wellFormed } from '../../../controller/rollout/facts.ts';
+import type { Plan } from '../../../controller/rollout/plan.ts';
+import {
+  afterWrites,
+  EMPTY,
+  now,
+  planOf,
+  podOf,
+  podsOf,
+  setWith,
+  verdictOf,
+  withAnnotation,
+  withRecord,
+  written,
+} from './scene.ts';
+
+const v1 = setWith('side:1', { hot: true });
+const v2 = (strategy: UpdateStrategy = {}, annotations: Record<string, string> = {}): SidecarSet =>
+  setWith('side:2', { hot: true, strategy, annotations });
+const v3 = setWith('side:3', { hot: true });
+const attempt = (set: SidecarSet): string =>
+  attemptOf(set.metadata.annotations?.[hashKey] ?? '', set.metadata.annotations?.[resumeKey]);
+
+const names = (writes: Plan['grant']): string[] => writes.map(({ name }) => name);
+const grantsOf = (pod: Pod): Map<string, Grant> => wellFormed(readGrants(pod.metadata?.annotations?.[grantKey]));
+
+/** Pods with the grants that the plan gives. */
+const granted = (set: SidecarSet, pods: Pod[]): Pod[] => afterWrites(pods, planOf(set, pods).grant);
+
+/** A pod whose agent is at work on this set. */
+const at = (phase: RecordedPhase, set: SidecarSet, pod: Pod): Pod => withRecord(pod, { phase, revision: attempt(set) });
+
+/** A pod of which both copies run: the new image in `-2`, which works. */
+function halfUpgraded(set: SidecarSet, name: string): Pod {
+  const pod = podOf(set, name, {
+    annotations: {
+      [workingKey]: '{"side":"side-2"}',
+      'version.sidecarset.kruise.io/side-2': '200',
+      'versionalt.sidecarset.kruise.io/side-1': '200',
+    },
+  });
+  const images: Record<string, string> = { 'side-1': 'side:1', 'side-2': set.spec.containers?.[0]?.image ?? '' };
+  const containers = pod.spec?.containers.map((found) => ({
+    ...found,
+    image: images[found.name] ?? found.image ?? '',
+  }));
+  return { ...pod, spec: { ...pod.spec, containers: containers ?? [] } };
+}
+
+/** A pod of which the new copy serves and the old one drains. */
+const soakingOf = (set: SidecarSet, name: string): Pod =>
+  withRecord(halfUpgraded(set, name), { phase: 'Upgrading', revision: attempt(set) }, { before: 'empty' });
+
+test('a pod whose hot image changes is granted to its agent, with all that the agent needs', (t) => {
+  const pod = podOf(v1, 'p0');
+  const set = v2({}, { [resumeKey]: '1' });
+  set.spec.patchPodMetadata = [{ annotations: { team: 'net' }, patchPolicy: 'Overwrite' }];
+  const planned = planOf(set, [pod]);
+  t.deepEqual([planned.upgrade, names(planned.grant)], [[], ['p0']]);
+  t.is(planned.grant[0]?.resourceVersion, '100');
+  const [write] = planned.grant;
+  const hash = set.metadata.annotations?.[hashKey] ?? '';
+  t.deepEqual(write && grantsOf(written(pod, write)).get('s'), {
+    v: 1,
+    revision: `${hash}/1`,
+    hash,
+    controllerRevision: 's-new',
+    version: '200',
+    sidecarList: ['side'],
+    sidecars: {
+      side: {
+        image: 'side:2',
+        emptyImage: EMPTY,
+        migrationTimeoutSeconds: 300,
+        drainTimeoutSeconds: 600,
+        soakSeconds: 2,
+        rollback: 'Automatic',
+      },
+    },
+    podAnnotations: { team: 'net' },
+    grantedAt: '2026-01-02T03:04:05Z',
+  });
+});
+
+test('a grant that nobody has claimed holds its place', (t) => {
+  const set = v2({ maxUnavailable: 2 });
+  const pods = granted(set, podsOf(v1, 5));
+  const again = planOf(set, pods);
+  t.deepEqual([again.grant, again.withdraw], [[], []]);
+  t.is(again.pods.filter(({ verdict }) => verdict === 'grant').length, 2);
+  t.is(again.pods.filter(({ reason }) => reason.startsWith('maxUnavailable')).length, 3);
+});
+
+test('unclaimed grants come first, also when the order has changed since', (t) => {
+  const set = v2({ maxUnavailable: 1 });
+  const [first, second] = granted(set, podsOf(v1, 2)) as [Pod, Pod];
+  const again = planOf(set, [second, first]);
+  t.deepEqual([again.grant, again.withdraw], [[], []]);
+});
+
+test('maxUnavailable counts Upgrading and RollingBack; Pulling and Soaking pods serve', (t) => {
+  const set = v2({ maxUnavailable: 2 });
+  const free = (pod: Pod): number => planOf(set, [pod, ...podsOf(v1, 4).slice(1)]).grant.length;
+  t.is(free(at('Upgrading', set, podOf(v1, 'p0'))), 1);
+  t.is(free(at('RollingBack', set, podOf(v1, 'p0'))), 1);
+  t.is(free(at('Pulling', set, podOf(v1, 'p0'))), 2);
+  const soaking = soakingOf(set, 'p0');
+  t.regex(verdictOf(planOf(set, [soaking])), /Soaking/);
+  t.is(free(soaking), 2);
+  t.is(free({ ...soaking, status: { ...soaking.status, conditions: [{ type: 'Ready', status: 'False' }] } }), 1);
+});
+
+test('what OpenKruise left half upgraded counts as OpenKruise counts it, and is given to the agent to end', (t) => {
+  const set = v2({ maxUnavailable: 1, partition: '100%' });
+  const planned = planOf(set, [halfUpgraded(set, 'p0'), podOf(v1, 'p1')]);
+  t.deepEqual(names(planned.grant), ['p0']);
+  t.like(planned.status, { updatedPods: 1, readyPods: 1, updatedReadyPods: 0 });
+  t.deepEqual(
+    planOf({ ...set, spec: { ...set.spec, updateStrategy: { paused: true } } }, [halfUpgraded(set, 'p0')]).grant,
+    [],
+  );
+  const other = planOf(v2({ maxUnavailable: 1 }), [halfUpgraded(v2(), 'p0'), podOf(v1, 'p1')]);
+  t.regex(verdictOf(other, 'p1'), /waiting: maxUnavailable: 1 of 1/);
+});
+
+test('a pod is left to its agent until the agent is done', (t) => {
+  const pod = podOf(v1, 'p0');
+  for (const phase of ['Pulling', 'Upgrading', 'RollingBack'] as const) {
+    const planned = planOf(v2(), [at(phase, v2(), pod)]);
+    t.is(verdictOf(planned), `upgrading: the agent is at ${phase}`);
+    t.deepEqual([planned.grant, planned.withdraw], [[], []]);
+  }
+});
+
+test('a newer publish goes into a copy that does not serve yet; otherwise the agent ends what it began', (t) => {
+  const pod = podOf(v1, 'p0');
+  t.deepEqual(names(planOf(v3, [at('Upgrading', v2(), pod)]).grant), ['p0']);
+  t.deepEqual(names(planOf(v3, [at('Pulling', v2(), pod)]).grant), ['p0']);
+  t.regex(verdictOf(planOf(v3, [at('RollingBack', v2(), pod)])), /first ends an earlier upgrade \(RollingBack\)/);
+  const soaking = soakingOf(v2(), 'p0');
+  t.regex(verdictOf(planOf(v3, [soaking])), /first ends an earlier upgrade \(Soaking\)/);
+});
+
+test('unclaimed grants are taken back on pause, and replaced or taken back on a newer publish', (t) => {
+  const pods = granted(v2({ maxUnavailable: 2 }), podsOf(v1, 2));
+  t.deepEqual(names(planOf(v2({ paused: true }), pods).withdraw), ['p0', 'p1']);
+  t.deepEqual(names(planOf(v2({ type: 'NotUpdate' }), pods).withdraw), ['p0', 'p1']);
+  const newer = planOf(v3, pods);
+  t.deepEqual([names(newer.grant), names(newer.withdraw)], [['p0'], ['p1']]);
+  const [taken] = afterWrites(pods, planOf(v2({ paused: true }), pods).withdraw);
+  t.false(Object.hasOwn(taken?.metadata?.annotations ?? {}, grantKey));
+});
+
+test('a claimed grant is not taken back: its agent goes on from what it has', (t) => {
+  const [pod] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
+  t.deepEqual(planOf(v2({ paused: true }), [at('Upgrading', v2(), pod)]).withdraw, []);
+});
+
+test('a grant is taken back when the node is not Ready, and given again later', (t) => {
+  const pods = granted(v2(), [podOf(v1, 'p0'), podOf(v1, 'p1', { node: 'n2' })]);
+  const planned = planOf(v2(), pods, { notReadyNodes: new Set(['n1']) });
+  t.deepEqual([names(planned.withdraw), names(planned.grant)], [['p0'], ['p1']]);
+  t.is(verdictOf(planned), 'waiting: node n1 is not Ready');
+});
+
+test('a grant that no agent takes within a minute is taken back: no agent, and no place held', (t) => {
+  const pods = granted(v2(), [podOf(v1, 'p0'), podOf(v1, 'p1')]);
+  t.deepEqual(planOf(v2(), pods, { now: now + 60_000 }).withdraw, []);
+  const late = planOf(v2(), pods, { now: now + 60_001 });
+  t.is(verdictOf(late), 'noAgent: no agent on node n1 took its grant');
+  t.deepEqual([names(late.withdraw), names(late.grant)], [['p0'], ['p1']]);
+  const later = planOf(v2(), podsOf(v1, 2), { noAgent: new Set(['default/p0']) });
+  t.deepEqual(names(later.grant), ['p1']);
+});
+
+test('several sets are upgraded on a pod one after the other', (t) => {
+  const busy = withRecord(podOf(v1, 'p0'), { phase: 'Upgrading', revision: 'x' }, { set: 'other' });
+  t.is(verdictOf(planOf(v2(), [busy])), 'waiting: SidecarSet other is upgraded first');
+  const done = withRecord(podOf(v1, 'p0'), { phase: 'Done', revision: 'x', result: 'done' }, { set: 'other' });
+  t.deepEqual(names(planOf(v2(), [done]).grant), ['p0']);
+  // Both were granted at the same moment: neither takes its grant back while the other is upgraded, however long it takes.
+  const [own] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
+  const both = withRecord(own, { phase: 'Upgrading', revision: 'x' }, { set: 'other' });
+  t.deepEqual(planOf(v2(), [both], { now: now + 900_000 }).withdraw, []);
+});
+
+test('with the next grant those go that an agent is done with; open ones of other sets stay', (t) => {
+  const [own] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
+  const grant = grantsOf(own).get('s') as Grant;
+  const grants = new Map([
+    ['finished', { ...grant, revision: 'x' }],
+    ['s', { ...grant, revision: 'old' }],
+  ]);
+  const pod = withRecord(
+    withAnnotation(own, grantKey, printGrants(grants)),
+    { phase: 'Done', revision: 'x', result: 'done' },
+    { set: 'finished' },
+  );
+  const [write] = planOf(v2(), [pod]).grant;
+  t.deepEqual(write && [...grantsOf(written(pod, write)).keys()], ['s']);
+});
+
+test('a failed pod is not tried again for the same revision, unless baton.dev/resume changes', (t) => {
+  const failed = withRecord(podOf(v1, 'p0'), {
+    phase: 'Failed',
+    revision: attempt(v2()),
+    result: 'failed',
+    reason: 'Crashed',
+    message: 'side-2 ended',
+  });
+  const planned = planOf(v2(), [failed, podOf(v1, 'p1')]);
+  t.is(verdictOf(planned), 'failed: Crashed: side-2 ended');
+  t.deepEqual([planned.grant, planned.halted], [[], { failed: 1, threshold: 1 }]);
+  t.is(verdictOf(planned, 'p1'), 'waiting: halted: 1 pods failed, the threshold is 1');
+  const resumed = planOf(v2({}, { [resumeKey]: 'again' }), [failed]);
+  t.deepEqual([names(resumed.grant), resumed.halted], [['p0'], undefined]);
+  t.deepEqual(names(planOf(v3, [failed]).grant), ['p0'], 'a newer revision');
+});
+
+test('failureThreshold is a number or a share of the matched pods, and 1 at least', (t) => {
+  const pods = podsOf(v1, 10).map((pod, index) =>
+    index < 2 ? withRecord(pod, { phase: 'Failed', revision: attempt(v2()), result: 'failed' }) : pod,
+  );
+  const halted = (failureThreshold: number | string): boolean =>
+    planOf(v2({ failureThreshold }), pods).halted !== undefined;
+  t.deepEqual([0, 2, 3, '20%', '21%', '-5%', 'x'].map(halted), [true, true, false, true, false, true, true]);
+});
+
+test('while halted, unclaimed grants of the failing revision are taken back', (t) => {
+  const pods = granted(v2({ maxUnavailable: 2 }), podsOf(v1, 2));
+  const [first, second] = pods as [Pod, Pod];
+  const failed = withRecord(first, { phase: 'Failed', revision: attempt(v2()), result: 'failed' });
+  t.deepEqual(names(planOf(v2({ maxUnavailable: 2 }), [failed, second]).withdraw), ['p1']);
+});
+
+test('revisions that pods carry are in use; those of upgraded pods that are ready are finished', (t) => {
+  const { revisions } = planOf(v2(), [podOf(v1, 'p0'), podOf(v2(), 'p1', { ready: false })]);
+  t.is(revisions.inUse.length, 2);
+  t.deepEqual(revisions.finished, revisions.inUse.slice(0, 1));
+});
+
+test('Q2: another empty image makes pods not upgradable; stable ones stay as they are, and ready', (t) => {
+  const set = v2();
+  const [side] = set.spec.containers ?? [];
+  const changed = setWith('side:1', { hot: true });
+  changed.spec.containers = [
+    {
+      ...side,
+      name: 'side',
+      image: 'side:1',
+      upgradeStrategy: { upgradeType: 'HotUpgrade', hotUpgradeEmptyImage: 'empty:9' },
+    },
+  ];
+  changed.metadata.annotations = { [hashKey]: 'new', 'kruise.io/sidecarset-hash-without-image': 'new' };
+  const planned = planOf(changed, podsOf(v1, 3));
+  t.deepEqual([planned.grant, planned.upgrade, planned.notUpgradable.length], [[], [], 3]);
+  t.like(planned.status, { readyPods: 3, updatedPods: 0 });
+});
+
+test('a hot pod on no node has nothing to hand over: its working copy gets the image at once', (t) => {
+  const pod = podOf(v1, 'p0', { node: '', ready: false });
+  const [write] = planOf(v2(), [pod]).upgrade;
+  t.deepEqual(write?.patch[0], { op: 'replace', path: '/spec/containers/0/image', value: 'side:2' });
+  t.is(write && verdictOf(planOf(v2(), [written(pod, write)])), 'updated: it is up to date, and not ready yet');
+});
+
+test('surprise 14: a pod whose serving copy cannot be told is left alone', (t) => {
+  const pod = podOf(v1, 'p0', {
+    annotations: { [workingKey]: '{"side":"main"}', 'version.sidecarset.kruise.io/side-2': '1' },
+  });
+  pod.spec = { ...pod.spec, containers: (pod.spec?.containers ?? []).map(({ name }) => ({ name, image: 'side:1' })) };
+  const planned = planOf(v2(), [pod]);
+  t.is(verdictOf(planned), 'blocked: nothing tells which copy of side serves');
+  t.deepEqual([planned.grant, planned.upgrade], [[], []]);
+});
+
+test('a hot sidecar without an empty image cannot be granted', (t) => {
+  const strip = (set: SidecarSet): SidecarSet => ({
+    ...set,
+    spec: {
+      ...set.spec,
+      containers: (set.spec.containers ?? []).map((found) => ({
+        ...found,
+        upgradeStrategy: { upgradeType: 'HotUpgrade' as const },
+      })),
+    },
+  });
+  t.is(verdictOf(planOf(strip(v2()), [podOf(v1, 'p0')])), 'blocked: side has no upgradeStrategy.hotUpgradeEmptyImage');
+});
