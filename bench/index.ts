@@ -1,6 +1,9 @@
 import { descriptorBench } from './descriptor/index.ts';
 import { coldHandovers, warmHandovers, type Handovers } from './handover/index.ts';
 import { latencyBench } from './latency/index.ts';
+import { protocols } from './protocols/clients.ts';
+import { usual } from './protocols/index.ts';
+import { printProtocols } from './protocols/print.ts';
 import { printTable } from './table.ts';
 
 const ms = (value: number): string => value.toFixed(2);
@@ -42,3 +45,5 @@ printTable(
     (p99 / before.p99).toFixed(2),
   ]),
 );
+
+await printProtocols(protocols, usual);
