@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import * as http2 from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import * as tls from 'node:tls';
+import { WebSocket } from 'ws';
 
 /** A connection on which one question at a time is asked. */
 export interface Connection {
@@ -132,6 +133,22 @@ function askStream(session: http2.ClientHttp2Session, path: string): Promise<'an
   });
 }
 
+const webSocket = (): Open => async (port) => {
+  const asked = makeQuestion();
+  const socket = new WebSocket(`ws://${host}:${port}`, { perMessageDeflate: false });
+  await once(socket, 'open');
+  socket.on('message', (data: Buffer) => {
+    if (String(data) === String(asked.number())) asked.answered();
+  });
+  socket.on('error', asked.failed);
+  socket.on('close', () => asked.failed(new Error('the connection ended')));
+  return {
+    ask: (number) => asked.ask(number, () => socket.send(String(number))),
+    isOpen: () => socket.readyState === WebSocket.OPEN,
+    close: () => socket.terminate(),
+  };
+};
+
 const datagrams = (): Open => async (port) => {
   const asked = makeQuestion();
   const socket = createSocket('udp4');
@@ -155,6 +172,7 @@ export const clients = {
   http2: streams('http'),
   'http2-tls': streams('https'),
   tcp: clear(lines),
+  websocket: webSocket,
   udp: datagrams,
   bare: clear(requests),
 } satisfies Record<string, () => Open>;

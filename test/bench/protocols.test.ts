@@ -5,7 +5,7 @@ import { measure } from '../../bench/protocols/index.ts';
 import { slots } from '../helpers/slots.ts';
 
 const slot = slots(2);
-const MOVING = ['http', 'tcp'];
+const MOVING = ['http', 'tcp', 'websocket'];
 
 for (const protocol of protocols) {
   test(`${protocol}: an upgrade yields figures`, (t) =>
