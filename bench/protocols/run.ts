@@ -22,6 +22,8 @@ What the columns say:
   moved / s         connections that moved, by the time from the new process's serving to the old one's drained
   closed            connections that the server ended, or said that it will
   retried           questions that the server had not looked at (HTTP/2's REFUSED_STREAM) and that were asked again
+
+Where "before" is far above the other rows', the processor could not keep up with that protocol: take a lower --rate.
 `;
 
 const isProtocol = (name: string): name is Protocol => (protocols as string[]).includes(name);
