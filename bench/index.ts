@@ -3,6 +3,9 @@ import { coldHandovers, warmHandovers, type Handovers } from './handover/index.t
 import { injectionBench } from './injection/index.ts';
 import { latencyBench } from './latency/index.ts';
 import { planBench } from './plan/index.ts';
+import { protocols } from './protocols/clients.ts';
+import { usual } from './protocols/index.ts';
+import { printProtocols } from './protocols/print.ts';
 import { printTable } from './table.ts';
 
 const ms = (value: number): string => value.toFixed(2);
@@ -66,3 +69,4 @@ printTable(
     (microsPerPod / matching).toFixed(0),
   ]),
 );
+await printProtocols(protocols, usual);

@@ -11,6 +11,9 @@ import { readStateFile, type StateFile } from '../../sdk/state-file.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
+/** What cleans up at its end: a test, or a bench. */
+export type Scope = Pick<ExecutionContext, 'teardown'>;
+
 /** A sidecar process under test; it is killed when its test ends. */
 export interface Running {
   readonly child: ChildProcess;
@@ -36,7 +39,7 @@ export interface StartOptions {
   fault?: string;
 }
 
-export function startSidecar(t: ExecutionContext, options: StartOptions): Running {
+export function startSidecar(t: Scope, options: StartOptions): Running {
   const { version, alternative = 0, directory, port, script = 'examples/http-echo/sidecar.js', fault, env } = options;
   const { program = process.execPath } = options;
   const preload = join(root, 'test/helpers/fault.js');
@@ -72,7 +75,7 @@ export function startSidecar(t: ExecutionContext, options: StartOptions): Runnin
 }
 
 /** A folder of the test's own, with a path short enough for sockets; removed when the test ends. */
-export function temporaryDirectory(t: ExecutionContext): string {
+export function temporaryDirectory(t: Scope): string {
   const path = fs.mkdtempSync(join(tmpdir(), 'baton-'));
   t.teardown(() => fs.rmSync(path, { recursive: true, force: true }));
   return path;
