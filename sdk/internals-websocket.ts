@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 
 /*
  * What the SDK needs of the inside of the npm package `ws`, which documents none of it. Each probe answers `undefined` or
- * `false` where the shape is another; the client is then told to leave instead of moved. Seen the same in 8.0 to 8.23.
+ * `false` where the shape is another; the client is then told to leave instead of moved. Seen the same in 8.5 to 8.23.
  */
 
 /** `readyState` of a client that may send and receive. */
