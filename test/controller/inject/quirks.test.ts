@@ -207,3 +207,16 @@ test('of two revisions with one number and custom version, the younger is inject
     t.is(containerOf(injected.pod, 'log')?.image, 'log:young');
   }
 });
+
+test('annotations may be named like the methods of objects', (t) => {
+  const annotations = { constructor: 'x', ['__proto__']: 'y' };
+  for (const patchPolicy of ['Retain', 'Overwrite', 'MergePatchJson'] as const) {
+    const set = setOf('s', { containers: [cold], patchPodMetadata: [{ annotations, patchPolicy }] });
+    const written = injectInto(podOf(), [set]).pod.metadata?.annotations ?? {};
+    t.deepEqual(
+      ['constructor', '__proto__'].map((key) => Object.entries(written).find(([name]) => name === key)?.[1]),
+      ['x', 'y'],
+      patchPolicy,
+    );
+  }
+});
