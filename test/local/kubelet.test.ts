@@ -145,8 +145,9 @@ test('a container is not ready before its postStart hook is over', async (t) => 
 });
 
 test('the pod stays ready while an image changes and its hook runs; the status shows the old life until then', async (t) => {
-  const { cluster, kubelet, when } = await startNode(t);
-  const lifecycle = { postStart: { exec: { command: ['/bin/sh', '-c', 'sleep 0.3'] } } };
+  const { cluster, kubelet, touch, when } = await startNode(t);
+  const hook = '[ $IMAGE = there:1 ] || until [ -e go ]; do sleep 0.02; done';
+  const lifecycle = { postStart: { exec: { command: ['/bin/sh', '-c', hook] } } };
   const pod = await create(cluster, [container('a', 'there:1', { lifecycle })]);
   const before = await when('ready', isReady);
   const { resourceVersion } = before.metadata;
@@ -163,6 +164,7 @@ test('the pod stays ready while an image changes and its hook runs; the status s
     return life?.image === 'there:2' && life.hook === 'running';
   });
   t.is(statusOf(await cluster.get<WirePod>(pods, key), 'a').image, 'there:1');
+  touch('go');
   await when('there:2', (found) => statusOf(found, 'a').image === 'there:2');
   over.abort();
   await watching;

@@ -2,6 +2,7 @@ import { pods } from '../../../cluster/resource.ts';
 import type { Plan } from '../../../controller/rollout/plan.ts';
 import { isReady, type WirePod } from './home.ts';
 import { keyOf } from './places.ts';
+import type { RolloutScenario } from './scenario.ts';
 import type { System } from './system.ts';
 
 const tailLines = 10;
@@ -24,10 +25,13 @@ const tailsOfPod = ({ kubelet }: System, pod: WirePod): [string, string[]][] =>
     ]);
 
 /** `ERR_BATON_NOT_STARTED`, with what the pod's containers printed last. */
-export function notStarted(system: System, pod: WirePod | undefined, timeout: number): Error {
+export function notStarted(system: System, pod: WirePod | undefined, { timeouts, load, port }: RolloutScenario): Error {
   const tails = (pod ? tailsOfPod(system, pod) : []).filter(([, lines]) => lines.length > 0);
   const logs = tails.map(([name, lines]) => `\n${name}:\n${lines.map((line) => `  ${line}`).join('\n')}`);
-  const what = pod ? `pod ${keyOf(pod)} is` : 'the pods are';
-  const message = `${what} not ready within ${timeout / 1000} s.${logs.join('') || ' Its containers printed nothing.'}`;
-  return Object.assign(new Error(message), { code: 'ERR_BATON_NOT_STARTED' });
+  const [subject, verb] = pod ? [`pod ${keyOf(pod)} is`, 'does'] : ['the pods are', 'do'];
+  const mute = load.kind === 'none' ? '' : `, or ${verb} not answer on port ${port},`;
+  const message = `${subject} not ready${mute} within ${timeouts.start / 1000} s.`;
+  return Object.assign(new Error(message + (logs.join('') || ' Its containers printed nothing.')), {
+    code: 'ERR_BATON_NOT_STARTED',
+  });
 }

@@ -96,7 +96,7 @@ export async function runRollout(scenario: RolloutScenario, options: RolloutOpti
   let load: RunningLoad | undefined;
   try {
     current = 'starting';
-    await startAll(scenario, system, signal);
+    await startAll(scenario, system, addresses, signal);
     progress.keep(`${scenario.pods.length} pods are ready`);
     const timeline = emptyTimeline();
     if (scenario.load.kind !== 'none' && !signal.aborted) {
