@@ -170,7 +170,9 @@ export function unreadableNumbers(expression: string): string[] {
 function readNumber(text: string): number | undefined {
   const [, digits, percent] = /^((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(%?)$/.exec(text) ?? [];
   if (digits === undefined) return undefined;
-  return percent === '%' ? Number(digits) / 100 : Number(digits);
+  const value = Number(digits);
+  if (percent !== '%') return value;
+  return Number.isFinite(value) ? value / 100 : undefined;
 }
 
 const asQuantity = (value: Value): Quantity =>

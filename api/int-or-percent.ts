@@ -2,10 +2,11 @@ import type { IntOrPercent } from './sidecar-set.ts';
 import { invalid, invalidObject, type FieldError } from './validation/field-error.ts';
 import { percentage } from './validation/names.ts';
 
-/** A percentage as a fraction (`25%` is 0.25), or undefined if it is none. Fractions of a percent are allowed. */
+/** A percentage as a fraction (`25%` is 0.25), or undefined if it is none or too large. Fractions of a percent are allowed. */
 export function percentToFraction(text: string): number | undefined {
   const [, digits] = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)%$/.exec(text) ?? [];
-  return digits === undefined ? undefined : Number(digits) / 100;
+  const fraction = Number(digits ?? NaN) / 100;
+  return Number.isFinite(fraction) ? fraction : undefined;
 }
 
 /** A number as it is, or a percentage of `total`, rounded up unless told; undefined if it is neither. */

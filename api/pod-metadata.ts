@@ -15,23 +15,23 @@ export function patchAnnotations(
   annotations: Readonly<Record<string, string>>,
   patches: readonly PodMetadataPatch[],
 ): { annotations: Record<string, string>; unmerged: UnmergedAnnotation[] } {
-  const patched = { ...annotations };
+  const patched = new Map(Object.entries(annotations));
   const unmerged: UnmergedAnnotation[] = [];
   for (const { annotations: values, patchPolicy } of patches) {
     for (const [key, value] of Object.entries(values ?? {})) {
-      const current = patched[key];
+      const current = patched.get(key);
       if (patchPolicy === 'Overwrite' || (patchPolicy === 'MergePatchJson' && !current)) {
-        patched[key] = value;
+        patched.set(key, value);
       } else if (patchPolicy === 'MergePatchJson') {
         const merged = mergePatch(current ?? '', value);
-        if ('text' in merged) patched[key] = merged.text;
+        if ('text' in merged) patched.set(key, merged.text);
         else unmerged.push({ key, invalid: merged.invalid });
-      } else if (isRetain(patchPolicy)) {
-        patched[key] ??= value;
+      } else if (isRetain(patchPolicy) && current === undefined) {
+        patched.set(key, value);
       }
     }
   }
-  return { annotations: patched, unmerged };
+  return { annotations: Object.fromEntries(patched), unmerged };
 }
 
 /** `Retain` is what an entry without a policy means; an unknown policy does nothing. */

@@ -1,19 +1,28 @@
 import type { Container, EnvVar, Pod } from '../../api/kubernetes.ts';
+import { env } from '../../api/pod-contract.ts';
 import type { TransferEnv } from '../../api/sidecar-set.ts';
 import type { Warn } from './warnings.ts';
 
 /** `$(NAME)` as the kubelet expands it in a `subPathExpr`; `$$(NAME)` counts too (oracle surprise 20). */
 const VARIABLE = /\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)/g;
+/** Every injected container says so in its environment. */
+export const injectedVariable: EnvVar = { name: env.injected, value: 'true' };
 const FIELD_PATH = /^metadata\.(labels|annotations)\['(.*)'\]$/;
 
-/** What is added to a container's environment, where the container does not have it already. */
+/**
+ * A container with the mark of injected ones at the end of its own environment, even where that has such a variable (the last
+ * counts), and then the variables that it does not have yet.
+ */
 export function addEnv(container: Container, added: readonly EnvVar[]): Container {
-  const names = new Set((container.env ?? []).map(({ name }) => name));
-  const missing = added.filter(({ name }) => !names.has(name) && names.add(name));
-  return missing.length === 0 ? container : { ...container, env: [...(container.env ?? []), ...missing] };
+  const own = [...(container.env ?? []), injectedVariable];
+  const names = new Set(own.map(({ name }) => name));
+  return { ...container, env: [...own, ...added.filter(({ name }) => !names.has(name) && names.add(name))] };
 }
 
-/** The variables that `transferEnv` takes from the pod's containers, as they are before injection (`sidecarset.md` 2.5). */
+/**
+ * The variables that `transferEnv` takes from the pod's containers, as they are before injection (`sidecarset.md` 2.5). Of
+ * several with one name the last is taken, which is the one that the container sees.
+ */
 export function transferredEnv(transfers: readonly TransferEnv[], pod: Pod, warn: Warn): EnvVar[] {
   return transfers.flatMap((transfer) => {
     const names = [...new Set([transfer.envName, ...(transfer.envNames ?? [])])].filter((name) => !!name).sort();
@@ -24,7 +33,7 @@ export function transferredEnv(transfers: readonly TransferEnv[], pod: Pod, warn
       return [];
     }
     return names.flatMap((name) => {
-      const variable = container.env?.find((variable) => variable.name === name);
+      const variable = container.env?.findLast((variable) => variable.name === name);
       if (!variable) warn(`transferEnv ${name}: container ${container.name} has no such variable in its env`);
       return variable ?? [];
     });

@@ -3,6 +3,7 @@ import type { ControllerRevision, Pod } from '../../api/kubernetes.ts';
 import { revisionLabels } from '../../api/revision-labels.ts';
 import { matches } from '../../api/selector.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
+import { historyOf } from '../revisions/history.ts';
 import { restore } from '../revisions/restore.ts';
 import type { Warn } from './warnings.ts';
 
@@ -64,13 +65,11 @@ function takesPinned({ spec }: SidecarSet, pod: Pod, draw: () => number, warn: W
 function pinnedSpec(set: SidecarSet, revisions: readonly ControllerRevision[], warn: Warn): SidecarSet | undefined {
   const { revisionName, customVersion } = set.spec.injectionStrategy?.revision ?? {};
   if (typeof revisionName === 'string') return restored(set, revisionName, revisions, warn);
-  const labelled = revisions
-    .filter(
-      ({ metadata: { labels = {} } = {} }) =>
-        labels[revisionLabels.set] === set.metadata.name && labels[revisionLabels.customVersion] === customVersion,
-    )
-    .sort((a, b) => b.revision - a.revision);
-  const [newest] = customVersion === '' ? [] : labelled;
+  const newest = customVersion
+    ? historyOf(set, revisions).findLast(
+        ({ metadata }) => metadata?.labels?.[revisionLabels.customVersion] === customVersion,
+      )
+    : undefined;
   if (newest) return restored(set, newest.metadata?.name ?? '', revisions, warn);
   warn(`no ControllerRevision has the custom version "${customVersion ?? ''}"; the newest spec is injected`);
   return undefined;

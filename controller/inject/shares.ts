@@ -1,15 +1,11 @@
 import type { Container, EnvVar, Pod, VolumeDevice, VolumeMount } from '../../api/kubernetes.ts';
-import { env } from '../../api/pod-contract.ts';
 import type { SidecarContainer } from '../../api/sidecar-set.ts';
-import { subPathEnv } from './env.ts';
+import { injectedVariable, subPathEnv } from './env.ts';
 import type { Warn } from './warnings.ts';
 
-/** Every injected container says so in its environment. */
-export const injectedVariable: EnvVar = { name: env.injected, value: 'true' };
-
-/** Whether a container of a pod was injected, by this set or another. */
+/** Whether a container of a pod was injected, by this set or another; of several such variables the first counts. */
 export const isInjectedContainer = (container: Container): boolean =>
-  (container.env ?? []).some(({ name, value }) => name === injectedVariable.name && value === injectedVariable.value);
+  container.env?.find(({ name }) => name === injectedVariable.name)?.value === injectedVariable.value;
 
 /** Mounts and devices that a sidecar shares, and the variables that the mounts' `subPathExpr` needs. */
 export interface Shares {

@@ -5,7 +5,7 @@ import { addEnv, transferredEnv } from './env.ts';
 import { hotPair, isHot, warnOfHotTraps } from './hot-pair.ts';
 import type { Placed } from './merging.ts';
 import { resourcesFor } from './resources.ts';
-import { injectedVariable, sharesOf } from './shares.ts';
+import { sharesOf } from './shares.ts';
 import type { Warn } from './warnings.ts';
 
 /** What a SidecarSet's containers have beyond a pod's. */
@@ -62,7 +62,7 @@ function buildSidecar(
       }),
       ...(sidecar.resourcesPolicy && { resources: resourcesFor(sidecar.name, sidecar.resourcesPolicy, pod, declared) }),
     },
-    [injectedVariable, ...transferredEnv(sidecar.transferEnv ?? [], pod, warn), ...shares.env],
+    [...transferredEnv(sidecar.transferEnv ?? [], pod, warn), ...shares.env],
   );
   if (!isHot(sidecar, isInit)) return [container];
   warnOfHotTraps(container, warn);

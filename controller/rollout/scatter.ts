@@ -28,7 +28,10 @@ export function expandTerms(pods: readonly Labels[], terms: readonly ScatterTerm
   return [...new Map(expanded.map(({ key, value }) => [JSON.stringify([key, value]), { key, value }])).values()];
 }
 
-/** The terms to apply: a single one in any case, of several those that waiting pods match, the most frequent first. */
+/**
+ * The terms to apply: a single one in any case, of several those that waiting pods match, the most frequent first. Only here
+ * a missing label is no empty one, as in OpenKruise.
+ */
 export function usedTerms(
   waiting: readonly number[],
   pods: readonly Labels[],
@@ -48,8 +51,8 @@ export function usedTerms(
 function countValues(waiting: readonly number[], pods: readonly Labels[], key: string): Map<string, number> {
   const counts = new Map<string, number>();
   for (const index of waiting) {
-    const value = pods[index]?.[key] ?? '';
-    counts.set(value, (counts.get(value) ?? 0) + 1);
+    const value = pods[index]?.[key];
+    if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
   }
   return counts;
 }

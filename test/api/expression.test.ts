@@ -38,6 +38,8 @@ test('surprise 13: what looks like a number and is none counts as 0', (t) => {
     t.deepEqual(unreadableNumbers(expression), [expression]);
   }
   t.deepEqual(unreadableNumbers('max(5., .5) + 1e3 + 50% + 100m + 1.5Gi'), []);
+  // Go reads `1e999` as infinite, but gives up on a percentage of it.
+  t.deepEqual(unreadableNumbers('1e999 + 1e999%'), ['1e999%']);
 });
 
 test('brackets without end do not exhaust the stack', (t) => {

@@ -33,3 +33,8 @@ test('a partition is between 0 and all, and only 100% or a number keeps all of s
   );
   t.pass();
 });
+
+test('a percentage that is too large for a number is none', (t) => {
+  t.is(partitionOf('1e400%', 5), 0);
+  t.is(partitionOf('1e2%', 5), 4);
+});

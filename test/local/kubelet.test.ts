@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,6 +17,8 @@ interface Node {
   cluster: Cluster;
   kubelet: Kubelet;
   read: (file: string) => string;
+  /** Makes an empty file in the folder that the processes run in. */
+  touch: (file: string) => void;
   pod: () => Promise<WirePod>;
   when: (what: string, holds: (pod: WirePod) => boolean) => Promise<WirePod>;
 }
@@ -43,6 +45,7 @@ async function startNode(t: ExecutionContext): Promise<Node> {
     cluster,
     kubelet,
     read: (file) => readFileSync(join(folder, file), 'utf8'),
+    touch: (file) => writeFileSync(join(folder, file), ''),
     pod,
     async when(what, holds) {
       let seen = await pod();
@@ -142,8 +145,9 @@ test('a container is not ready before its postStart hook is over', async (t) => 
 });
 
 test('the pod stays ready while an image changes and its hook runs; the status shows the old life until then', async (t) => {
-  const { cluster, kubelet, when } = await startNode(t);
-  const lifecycle = { postStart: { exec: { command: ['/bin/sh', '-c', 'sleep 0.3'] } } };
+  const { cluster, kubelet, touch, when } = await startNode(t);
+  const hook = '[ $IMAGE = there:1 ] || until [ -e go ]; do sleep 0.02; done';
+  const lifecycle = { postStart: { exec: { command: ['/bin/sh', '-c', hook] } } };
   const pod = await create(cluster, [container('a', 'there:1', { lifecycle })]);
   const before = await when('ready', isReady);
   const { resourceVersion } = before.metadata;
@@ -160,6 +164,7 @@ test('the pod stays ready while an image changes and its hook runs; the status s
     return life?.image === 'there:2' && life.hook === 'running';
   });
   t.is(statusOf(await cluster.get<WirePod>(pods, key), 'a').image, 'there:1');
+  touch('go');
   await when('there:2', (found) => statusOf(found, 'a').image === 'there:2');
   over.abort();
   await watching;
@@ -167,11 +172,13 @@ test('the pod stays ready while an image changes and its hook runs; the status s
 });
 
 test('a container that ends by itself makes the pod not ready, also while the next hook runs', async (t) => {
-  const { cluster, when } = await startNode(t);
+  const { cluster, touch, when } = await startNode(t);
   const lifecycle = { postStart: { exec: { command: ['/bin/sh', '-c', 'sleep 0.3'] } } };
-  const command = ['/bin/sh', '-c', '[ -e ended ] || { sleep 0.6; : > ended; exit 3; }; exec sleep 100'];
+  const once = '[ -e ended ] || { until [ -e end ]; do sleep 0.02; done; : > ended; exit 3; }; exec sleep 100';
+  const command = ['/bin/sh', '-c', once];
   await create(cluster, [container('a', 'there:1', { lifecycle, command })]);
   await when('ready', isReady);
+  touch('end');
   const ended = await when('not ready', (pod) => !isReady(pod));
   t.is(statusOf(ended, 'a').lastState?.terminated?.exitCode, 3);
   const again = await when('ready again', isReady);

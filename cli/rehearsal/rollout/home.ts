@@ -57,3 +57,7 @@ export async function follow(
     if (event.type !== 'BOOKMARK') see(event.object, event.type === 'DELETED');
   }
 }
+
+/** Whether Kubernetes would send requests to a pod. */
+export const isReady = ({ status }: Pod): boolean =>
+  status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false;

@@ -1,8 +1,6 @@
 import { maxUnavailableOf } from '../../../api/int-or-percent.ts';
-import type { Namespace, Pod } from '../../../api/kubernetes.ts';
-import { namespaces, pods, sidecarSets } from '../../../cluster/resource.ts';
-import type { Plan } from '../../../controller/rollout/plan.ts';
-import type { PodVerdict } from '../../../controller/rollout/plan.ts';
+import { pods, sidecarSets } from '../../../cluster/resource.ts';
+import type { Plan, PodVerdict } from '../../../controller/rollout/plan.ts';
 import type { Latency, LoadSummary } from '../load-types.ts';
 import { type RunningLoad, startLoad } from '../load.ts';
 import { pause } from '../pace.ts';
@@ -11,13 +9,15 @@ import type { Progress } from '../progress.ts';
 import { definedEnv } from '../run.ts';
 import { addBucket, emptyTimeline, type Timeline } from '../timeline.ts';
 import type { Workspace } from '../../../local/workspace.ts';
-import { findAddresses } from './addresses.ts';
 import type { Reconciled } from './controller.ts';
 import { createHistory, type History, type PodHistory } from './history.ts';
-import { homeNamespace, type WirePod, type WireSet } from './home.ts';
+import type { WirePod, WireSet } from './home.ts';
 import { armImages } from './images.ts';
+import { tailsOf } from './logs.ts';
+import { addressesOf, keyOf, namespacesOf } from './places.ts';
 import { atRest, type Rest } from './rest.ts';
 import type { RolloutScenario } from './scenario.ts';
+import { startAll } from './start.ts';
 import type { Step } from './steps.ts';
 import { startSystem, type System } from './system.ts';
 
@@ -59,8 +59,6 @@ export interface RolloutFindings {
   tails: Record<string, string[]>;
 }
 
-const tailLines = 10;
-
 /**
  * Runs a rollout from the first pods to the last step. However it ends, no process is left.
  *
@@ -98,7 +96,7 @@ export async function runRollout(scenario: RolloutScenario, options: RolloutOpti
   let load: RunningLoad | undefined;
   try {
     current = 'starting';
-    await startAll(scenario, system, signal);
+    await startAll(scenario, system, addresses, signal);
     progress.keep(`${scenario.pods.length} pods are ready`);
     const timeline = emptyTimeline();
     if (scenario.load.kind !== 'none' && !signal.aborted) {
@@ -138,26 +136,6 @@ export async function runRollout(scenario: RolloutScenario, options: RolloutOpti
   }
 }
 
-async function startAll(scenario: RolloutScenario, system: System, signal: AbortSignal): Promise<void> {
-  const { cluster } = system;
-  for (const namespace of namespacesOf(scenario)) {
-    await cluster.create(namespaces, namespace as Namespace & { metadata: object });
-  }
-  for (const set of scenario.sidecarSets) await cluster.create<WireSet>(sidecarSets, set);
-  const deadline = Date.now() + scenario.timeouts.start;
-  // With their revisions registered, pods carry them from the start.
-  await atRest(system, deadline, signal);
-  for (const pod of scenario.pods) await cluster.create<WirePod>(pods, pod as WirePod);
-  while (!signal.aborted) {
-    const { items } = await cluster.list<WirePod>(pods);
-    if ((await atRest(system, Math.min(deadline, Date.now() + 100), signal)) === 'settled' && items.every(isReady))
-      return;
-    if (Date.now() < deadline) continue;
-    const late = items.find((pod) => !isReady(pod));
-    throw notStarted(system, late, scenario.timeouts.start);
-  }
-}
-
 async function take(
   step: Step,
   scenario: RolloutScenario,
@@ -187,21 +165,6 @@ async function take(
   };
 }
 
-async function addressesOf(scenario: RolloutScenario): Promise<ReadonlyMap<string, string>> {
-  const all = [...scenario.pods, ...scenario.steps.flatMap(({ create }) => create.pods)];
-  const addresses = await findAddresses(all.length, scenario.port);
-  return new Map(all.map((pod, index) => [keyOf(pod), addresses[index] ?? '']));
-}
-
-function namespacesOf({ pods: first, steps, namespaces: declared }: RolloutScenario): Namespace[] {
-  const all = [...first, ...steps.flatMap(({ create }) => create.pods)];
-  const names = new Set([homeNamespace, ...all.map(({ metadata }) => metadata?.namespace ?? '')]);
-  const plain = (name: string): Namespace => ({ metadata: { name, labels: { 'kubernetes.io/metadata.name': name } } });
-  const byName = new Map([...names].map((name) => [name, plain(name)]));
-  for (const namespace of declared) byName.set(namespace.metadata?.name ?? '', namespace);
-  return [...byName.values()];
-}
-
 function environment({ workspace, program }: RolloutOptions): Record<string, string> {
   const bin = workspace.directory('bin');
   writeShim(bin, program);
@@ -227,35 +190,3 @@ function verdictsOf({ namespace, name }: PodHistory, plans: ReadonlyMap<string, 
     }),
   );
 }
-
-async function tailsOf(system: System, plans: ReadonlyMap<string, Plan>): Promise<Record<string, string[]>> {
-  const failed = [...plans.values()].flatMap((plan) => plan.pods.filter(({ verdict }) => verdict === 'failed'));
-  const keys = new Set(failed.map(keyOf));
-  const { items } = await system.cluster.list<WirePod>(pods);
-  const shown = items.filter((pod) => keys.has(keyOf(pod)) || !isReady(pod));
-  return Object.fromEntries(shown.flatMap((pod) => tailsOfPod(system, pod)));
-}
-
-const tailsOfPod = ({ kubelet }: System, pod: WirePod): [string, string[]][] =>
-  kubelet
-    .lives(pod)
-    .map(({ name }) => [
-      `${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}/${name}`,
-      kubelet.logTail(pod, name, tailLines),
-    ]);
-
-function notStarted(system: System, pod: WirePod | undefined, timeout: number): Error {
-  const tails = (pod ? tailsOfPod(system, pod) : []).filter(([, lines]) => lines.length > 0);
-  const logs = tails.map(([name, lines]) => `\n${name}:\n${lines.map((line) => `  ${line}`).join('\n')}`);
-  const what = pod ? `pod ${keyOf(pod)} is` : 'the pods are';
-  const message = `${what} not ready within ${timeout / 1000} s.${logs.join('') || ' Its containers printed nothing.'}`;
-  return Object.assign(new Error(message), { code: 'ERR_BATON_NOT_STARTED' });
-}
-
-const isReady = ({ status }: Pod): boolean =>
-  status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false;
-
-const keyOf = (pod: Pod | { namespace: string; name: string }): string => {
-  const { namespace = '', name = '' } = 'name' in pod ? pod : (pod.metadata ?? {});
-  return `${namespace}/${name}`;
-};

@@ -146,7 +146,7 @@ test('the reset empties the old copy, and Done is seen', (t) => {
   t.is(look({ ...view, pod: done }).do, 'nothing');
 });
 
-test('soak and drain: at least the one, at most the other', (t) => {
+test('Q4: soak and drain: at least the one, at most the other', (t) => {
   const soaking = grantOf('h2', { mesh: { ...mesh, soakSeconds: 10, drainTimeoutSeconds: 30 } });
   const step = (old: Parameters<typeof stateFile>[1] | undefined, servedFor: number): Step => {
     const state = stateFile('200', 'serving', { servingAt: now - servedFor });
@@ -182,7 +182,7 @@ const crash = (id: string): ContainerScene['status'] => ({
   },
 });
 
-test('a new copy that failed is rolled back, with the reason', (t) => {
+test('Q3: a new copy that failed is rolled back, with the reason', (t) => {
   const old = stateFile('1', 'drained');
   const cases: [string, Partial<ContainerScene>, ReturnType<typeof stateFile>[], number?][] = [
     ['Crashed', { id: 'B1', status: crash('B1') }, []],
@@ -454,7 +454,7 @@ test('the old copy is not emptied while the empty image cannot be had', (t) => {
   t.is(step(always, ['E'], { state: 'pulled', since: now - 60_001 }).do, 'pull');
 });
 
-test('an image that the idle copy runs already is refused', (t) => {
+test('surprise 14: an image that the idle copy runs already is refused', (t) => {
   const its = idle(grantOf('h2', { mesh: { ...mesh, image: 'E' } }));
   const step = look(viewOf(its, files(serving1)));
   t.like(step, { do: 'patch', phase: 'Failed' });

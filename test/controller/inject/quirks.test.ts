@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { ControllerRevision, LabelSelector } from '../../../api/kubernetes.ts';
+import type { Container, ControllerRevision, EnvVar, LabelSelector, VolumeMount } from '../../../api/kubernetes.ts';
 import type { SidecarSetSpec } from '../../../api/sidecar-set.ts';
 import { isForInjection } from '../../../controller/inject/request.ts';
 import { cold, containerOf, hot, injectInto, messagesOf, podOf, setOf } from './helpers.ts';
@@ -160,4 +160,63 @@ test('a pod that has ended or is being deleted is left alone', (t) => {
   }
   const deleted = podOf({}, { deletionTimestamp: '2026-01-01T00:00:00Z' });
   t.is(injectInto(deleted, sets).pod, deleted);
+});
+
+test("a sidecar's own IS_INJECTED stays, and the true one comes behind it", (t) => {
+  const env = [{ name: 'IS_INJECTED', value: 'false' }];
+  const injected = injectInto(podOf(), [setOf('s', { containers: [{ ...cold, env }] })]);
+  t.deepEqual(containerOf(injected.pod, 'log')?.env, [...env, { name: 'IS_INJECTED', value: 'true' }]);
+});
+
+test('whether a container was injected is decided by the first of two variables', (t) => {
+  const volumeMounts = [{ name: 'v', mountPath: '/v' }];
+  const env = (...values: string[]): EnvVar[] => values.map((value) => ({ name: 'IS_INJECTED', value }));
+  const mountsBeside = (app: Container): VolumeMount[] | undefined =>
+    containerOf(
+      injectInto(podOf({ containers: [app] }), [
+        setOf('s', { containers: [{ ...cold, shareVolumePolicy: { type: 'enabled' } }] }),
+      ]).pod,
+      'log',
+    )?.volumeMounts;
+  t.deepEqual(mountsBeside({ name: 'app', volumeMounts, env: env('false', 'true') }), volumeMounts);
+  t.is(mountsBeside({ name: 'app', volumeMounts, env: env('true', 'false') }), undefined);
+});
+
+test('of two variables with one name, transferEnv takes the last: it is the one that the container sees', (t) => {
+  const env = [
+    { name: 'A', value: 'first' },
+    { name: 'A', value: 'last' },
+  ];
+  const sidecar = { ...cold, transferEnv: [{ sourceContainerName: 'app', envName: 'A' }] };
+  const pod = podOf({ containers: [{ name: 'app', env }] });
+  const injected = injectInto(pod, [setOf('s', { containers: [sidecar] })]);
+  t.deepEqual(containerOf(injected.pod, 'log')?.env?.slice(1), [{ name: 'A', value: 'last' }]);
+});
+
+test('of two revisions with one number and custom version, the younger is injected', (t) => {
+  const stored = (name: string, image: string, creationTimestamp: string): ControllerRevision => {
+    const revision = revisionOf(name, image);
+    return { ...revision, metadata: { ...revision.metadata, creationTimestamp } };
+  };
+  const revisions = [
+    stored('s-b', 'log:old', '2026-01-01T00:00:00Z'),
+    stored('s-a', 'log:young', '2026-01-02T00:00:00Z'),
+  ];
+  for (const order of [revisions, revisions.toReversed()]) {
+    const injected = injectInto(podOf(), [pinned({ customVersion: 'v1' })], { revisions: order });
+    t.is(containerOf(injected.pod, 'log')?.image, 'log:young');
+  }
+});
+
+test('annotations may be named like the methods of objects', (t) => {
+  const annotations = { constructor: 'x', ['__proto__']: 'y' };
+  for (const patchPolicy of ['Retain', 'Overwrite', 'MergePatchJson'] as const) {
+    const set = setOf('s', { containers: [cold], patchPodMetadata: [{ annotations, patchPolicy }] });
+    const written = injectInto(podOf(), [set]).pod.metadata?.annotations ?? {};
+    t.deepEqual(
+      ['constructor', '__proto__'].map((key) => Object.entries(written).find(([name]) => name === key)?.[1]),
+      ['x', 'y'],
+      patchPolicy,
+    );
+  }
 });

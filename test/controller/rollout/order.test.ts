@@ -178,3 +178,13 @@ test('the default order does not depend on the order of the list, equal pods asi
     }),
   );
 });
+
+test('of several scatter terms, one with an empty value is not for pods without the label', (t) => {
+  const terms = [
+    { key: 'a', value: '' },
+    { key: 'b', value: 'x' },
+  ];
+  const pods: Labels[] = [{ b: 'x' }, { b: 'x' }, {}, {}];
+  t.deepEqual(usedTerms([0, 1, 2, 3], pods, terms), [{ key: 'b', value: 'x' }]);
+  t.deepEqual(usedTerms([0, 1, 2, 3], pods, terms.slice(0, 1)), terms.slice(0, 1));
+});

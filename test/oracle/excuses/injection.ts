@@ -14,6 +14,8 @@ export interface InjectionInput {
 
 type Excuse = (input: InjectionInput) => boolean;
 
+const RECORDED_LISTS = ['containers', 'initContainers', 'volumes', 'imagePullSecrets', 'patchPodMetadata'];
+
 /** Q21: the revision to inject does not exist, or its data is none; OpenKruise creates no pod. */
 export const q21Revision: Excuse = ({ sidecarSets, revisions = [] }) =>
   (sidecarSets ?? []).some(({ metadata, spec }) => {
@@ -27,7 +29,8 @@ export const q21Revision: Excuse = ({ sidecarSets, revisions = [] }) =>
         : name === revisionName,
     );
     const [newest] = wanted.sort((a, b) => b.revision - a.revision);
-    return !isObject(newest?.data?.['spec' as never]);
+    const recorded: unknown = newest?.data?.['spec' as never];
+    return !isObject(recorded) || RECORDED_LISTS.some((field) => !Array.isArray(recorded[field] ?? []));
   });
 
 /** Q21: `policy: Partial` and a partition that is neither number nor percentage. */
@@ -52,12 +55,19 @@ const hasUnknownOperator = (selector?: LabelSelector): boolean =>
     ({ operator }) => !['In', 'NotIn', 'Exists', 'DoesNotExist'].includes(operator),
   );
 
-/** Q21 and surprise 4: the pod brings a hash annotation that is not a map of entries; at `null` OpenKruise panics. */
-export const q21Annotation: Excuse = ({ pod }) =>
-  ['kruise.io/sidecarset-hash', 'kruise.io/sidecarset-hash-without-image'].some((key) => {
-    const text = pod.metadata?.annotations?.[key];
-    return text?.trim() === 'null' || 'problem' in readHashes(text);
-  });
+/**
+ * Q21 and surprise 4: the pod brings a hash annotation that is not a map of entries, or is given one by `patchPodMetadata`; at
+ * `null` OpenKruise panics.
+ */
+export const q21Annotation: Excuse = ({ pod, sidecarSets }) => {
+  const patches = (sidecarSets ?? []).flatMap(({ spec }) => spec.patchPodMetadata ?? []);
+  return ['kruise.io/sidecarset-hash', 'kruise.io/sidecarset-hash-without-image'].some((key) =>
+    [pod.metadata, ...patches].some((given) => {
+      const text = given?.annotations?.[key];
+      return text?.trim() === 'null' || 'problem' in readHashes(text);
+    }),
+  );
+};
 
 /** Q21: `MergePatchJson` of values of which one is no JSON that can be merged. */
 export const q21Merge: Excuse = ({ sidecarSets, pod }) => {
