@@ -50,12 +50,8 @@ function grantFor({ metadata, spec, status }: SidecarSet): Grant {
 function after(its: Recorded, write: Write): Written {
   const view = viewOf(its.pod);
   const pod = applied(its.pod, patch(view, its.sidecarSet.metadata.name ?? '', write, ''));
-  const annotations = { ...pod.metadata?.annotations };
-  delete annotations[upgradeKey];
-  const printed = Object.entries(annotations).map(([key, value]) => [
-    key,
-    value.replaceAll('2026-01-01T12:00:00Z', '<now>'),
-  ]);
+  const annotations = Object.entries(pod.metadata?.annotations ?? {}).filter(([key]) => key !== upgradeKey);
+  const printed = annotations.map(([key, value]) => [key, value.replaceAll('2026-01-01T12:00:00Z', '<now>')]);
   return {
     annotations: Object.fromEntries(printed) as Record<string, string>,
     images: imagesOn(pod) as Record<string, string>,
