@@ -1,5 +1,5 @@
 import type { Copy, Index, Setting, World } from './world.ts';
-import { ended, names, recordIn, withCopy } from './world.ts';
+import { ended, names, phaseOf, withCopy } from './world.ts';
 
 // What may happen in the world besides the agent's steps.
 
@@ -34,7 +34,6 @@ export function faults(world: World, setting: Setting): World[] {
     if (setting.sdk && ['starting', 'waiting', 'serving', 'draining', 'drained'].includes(process)) {
       next.push(withCopy(world, index, { ...copy, process: 'hung' }));
     }
-    if (setting.sdk && process === 'starting') next.push(withCopy(world, index, { ...copy, process: 'failed' }));
     if (copy.runs === '' && !copy.backOff) next.push(withCopy(world, index, { ...copy, backOff: true, veil: 'down' }));
     if (setting.runtime && copy.runs !== '' && !copy.shown && !copy.stuck && isUpgraded(world, index)) {
       next.push(withCopy(world, index, { ...copy, stuck: true }));
@@ -125,7 +124,7 @@ function pulls(world: World): World[] {
 }
 
 function time(world: World): World[] {
-  const phase = recordIn(world.record)?.phase;
+  const phase = phaseOf(world.record);
   const { passed } = world;
   const later = (change: Partial<World['passed']>): World => ({ ...world, passed: { ...passed, ...change } });
   const next: World[] = [];

@@ -14,7 +14,7 @@ import {
   versionKey,
   workingKey,
 } from '../../../api/pod-contract.ts';
-import type { UpgradeRecord } from '../../../api/upgrade-record.ts';
+import type { RecordedPhase, UpgradeRecord } from '../../../api/upgrade-record.ts';
 import { printRecords, readRecords } from '../../../api/upgrade-record.ts';
 import { applied, now, podOf, rfc, stateFile } from './scene.ts';
 
@@ -23,7 +23,7 @@ import { applied, now, podOf, rfc, stateFile } from './scene.ts';
 
 export const names = ['m-1', 'm-2'] as const;
 export type Index = 0 | 1;
-export type Process = 'none' | 'idle' | 'starting' | 'waiting' | 'serving' | 'draining' | 'drained' | 'hung' | 'failed';
+export type Process = 'none' | 'idle' | 'starting' | 'waiting' | 'serving' | 'draining' | 'drained' | 'hung';
 
 export interface Copy {
   want: string;
@@ -172,14 +172,42 @@ export function ended(copy: Copy, isReplaced = false): Copy {
  * first, and images and revisions are numbered as they appear (unless some of them have to be pulled).
  */
 export function keyOf(world: World): string {
-  const text = JSON.stringify(ranked(world.working === 'm-2' ? mirrored(world) : world));
-  if (Object.keys(world.images).length > 0) return text;
+  const text = JSON.stringify(ranked(essential(world.working === 'm-2' ? mirrored(world) : world)));
+  if ('v2' in world.images) return text;
   const numbers = new Map<string, number>();
   return text.replace(/\b([vh])(\d)\b/g, (_, kind: string, digit: string) => {
     if (!numbers.has(digit)) numbers.set(digit, numbers.size + 1);
     return `${kind}${numbers.get(digit) ?? 0}`;
   });
 }
+
+/** Without what nobody will look at again. */
+function essential(world: World): World {
+  const phase = phaseOf(world.record);
+  const isOver = phase !== 'Upgrading' && phase !== 'Pulling' && phase !== 'Failed';
+  const { patience, deadline, drain } = world.passed;
+  const fresh = phase === undefined ? { isNew: true, isYoung: false, lost: false } : {};
+  const plain = (copy: Copy): Copy => ({ ...copy, ...fresh, veil: copy.shown ? 'before' : copy.veil });
+  const [first, second] = world.copies;
+  return {
+    ...world,
+    copies: [plain(first), plain(second)],
+    passed: { patience: patience && isOver, deadline: deadline && !isOver, drain: drain && phase === 'Upgrading' },
+    record: essentialRecord(world.record),
+  };
+}
+
+export const phaseOf = remembered((record: string): RecordedPhase | undefined => recordIn(record)?.phase);
+
+const essentialRecord = remembered((text: string): string => {
+  const record = recordIn(text);
+  if (!record) return text;
+  if (record.reason) record.reason = 'Crashed';
+  const isOver = record.phase === 'Resetting' || record.phase === 'RollingBack';
+  if (isOver) record.previous = { ...record.previous, hash: null, images: {} };
+  if (record.phase === 'Resetting') record.previous.versions = {};
+  return printSortedJsonLikeGo(record);
+});
 
 export const worldOf = (key: string): World => JSON.parse(key) as World;
 
@@ -233,11 +261,11 @@ function ranked(world: World): World {
 }
 
 function remembered<T>(compute: (text: string) => T): (text: string) => T {
-  const known = new Map<string, T>();
+  const known = new Map<string, { value: T }>();
   return (text) => {
-    let value = known.get(text);
-    if (value === undefined) known.set(text, (value = compute(text)));
-    return value;
+    let found = known.get(text);
+    if (!found) known.set(text, (found = { value: compute(text) }));
+    return found.value;
   };
 }
 
