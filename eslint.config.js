@@ -24,6 +24,7 @@ export default defineConfig(
         setTimeout: 'readonly',
         setInterval: 'readonly',
         clearInterval: 'readonly',
+        clearTimeout: 'readonly',
         URL: 'readonly',
       },
     },

@@ -48,19 +48,26 @@ sockets.on('connection', (client, request) => {
 
 // What is said here after the first client has moved would not reach it. So all stop first, and then move together.
 let gathering;
+function startGathering() {
+  let end;
+  const done = new Promise((resolve) => (end = resolve));
+  // One that is in the middle of a message holds up the others for so long, at most.
+  const timer = setTimeout(() => gathering.end(), GATHER_MS);
+  return {
+    standing: new Set(),
+    done,
+    end() {
+      clearTimeout(timer);
+      gathering = undefined;
+      end();
+    },
+  };
+}
 function gather(client) {
-  gathering ??= { standing: new Set() };
-  const { standing } = gathering;
+  gathering ??= startGathering();
+  const { standing, done } = gathering;
   standing.add(client);
-  gathering.done ??= new Promise((resolve) => {
-    gathering.go = resolve;
-    setTimeout(resolve, GATHER_MS);
-  });
-  const { done, go } = gathering;
-  if ([...members.keys()].every((one) => standing.has(one) || one.readyState > 1)) {
-    gathering = undefined;
-    go();
-  }
+  if ([...members.keys()].every((one) => standing.has(one) || one.readyState > 1)) gathering.end();
   return done;
 }
 

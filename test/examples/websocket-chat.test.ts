@@ -52,40 +52,43 @@ test.serial('examples/websocket-chat: names and rooms survive; who comes and goe
   t.is(alice.closed(), undefined);
 });
 
-test.serial('examples/websocket-chat: what is said during upgrades and a rollback is heard by all, once and in order', async (t) => {
-  const chat = await startChat(t);
-  const names = ['alice', 'bob', 'carol', 'dave'];
-  const clients = await Promise.all(names.map((name) => openRaw(chat.port, `/garden?name=${name}`)));
-  await until('all are there', () => clients.every(({ messages }) => messages.includes('* dave joined')));
-  let going = true;
-  t.teardown(() => (going = false));
-  const talking = clients.map(async (client) => {
-    let said = 0;
-    while (going) {
-      said += 1;
-      client.send(String(said));
-      await delay(4);
+test.serial(
+  'examples/websocket-chat: what is said during upgrades and a rollback is heard by all, once and in order',
+  async (t) => {
+    const chat = await startChat(t);
+    const names = ['alice', 'bob', 'carol', 'dave'];
+    const clients = await Promise.all(names.map((name) => openRaw(chat.port, `/garden?name=${name}`)));
+    await until('all are there', () => clients.every(({ messages }) => messages.includes('* dave joined')));
+    let going = true;
+    t.teardown(() => (going = false));
+    const talking = clients.map(async (client) => {
+      let said = 0;
+      while (going) {
+        said += 1;
+        client.send(String(said));
+        await delay(4);
+      }
+      return said;
+    });
+    for (const giveBack of [false, true, false]) {
+      await delay(200);
+      await chat.upgrade(giveBack);
     }
-    return said;
-  });
-  for (const giveBack of [false, true, false]) {
-    await delay(200);
-    await chat.upgrade(giveBack);
-  }
-  going = false;
-  const said = await Promise.all(talking);
-  for (const client of clients) {
-    for (const [index, name] of names.entries()) {
-      const own = (): string[] => client.messages.map(String).filter((line) => line.startsWith(`${name}:`));
-      await until('all that was said', () => own().length >= (said[index] ?? 0));
-      t.deepEqual(
-        own().filter((line, place) => line !== `${name}: ${place + 1}`),
-        [],
-      );
-      t.is(own().length, said[index] ?? 0);
+    going = false;
+    const said = await Promise.all(talking);
+    for (const client of clients) {
+      for (const [index, name] of names.entries()) {
+        const own = (): string[] => client.messages.map(String).filter((line) => line.startsWith(`${name}:`));
+        await until('all that was said', () => own().length >= (said[index] ?? 0));
+        t.deepEqual(
+          own().filter((line, place) => line !== `${name}: ${place + 1}`),
+          [],
+        );
+        t.is(own().length, said[index] ?? 0);
+      }
+      t.false(client.messages.some((line) => /left/.test(String(line))));
+      t.is(client.closed(), undefined);
     }
-    t.false(client.messages.some((line) => /left/.test(String(line))));
-    t.is(client.closed(), undefined);
-  }
-  t.is(await chat.version(), 'chat, version 4\n');
-});
+    t.is(await chat.version(), 'chat, version 4\n');
+  },
+);

@@ -13,7 +13,7 @@ const COUNT = 20;
 interface Talking {
   /** Those that were closed or lost something. */
   wrong(): string[];
-  /** Waits until all that are not wrong got answers of a version. */
+  /** Waits until all that are not wrong got further answers, the last of them from this version. */
   answeredBy(version: number): Promise<unknown>;
   /** Waits for the last answers. */
   stop(): Promise<void>;
@@ -28,10 +28,15 @@ async function startTalking(t: ExecutionContext, port: number): Promise<Talking>
   const results = talks.map(({ result }) => result);
   const talking: Talking = {
     wrong: () => results.flatMap(({ wrong }) => wrong ?? []),
-    answeredBy: (version) =>
-      until(`answers of ${version}`, () =>
-        results.every(({ last, wrong }) => wrong !== undefined || last === String(version)),
-      ),
+    answeredBy(version) {
+      const before = results.map(({ answered }) => answered);
+      return until(`answers of ${version}`, () =>
+        results.every(
+          ({ answered, last, wrong }, index) =>
+            wrong !== undefined || (last === String(version) && answered > (before[index] ?? 0) + 2),
+        ),
+      );
+    },
     async stop() {
       going = false;
       await Promise.all(talks.map(({ done }) => done));
