@@ -23,7 +23,10 @@ export function stopping(view: View, record: UpgradeRecord): Copy[] {
  */
 export function finish(view: View, set: string, record: UpgradeRecord): Step {
   const [still] = stopping(view, record);
-  if (!still) return waitFor(view, set, `${record.emptied.join(', ')}: the empty image starts`, []);
+  if (!still)
+    return (
+      aftermath(view, set, record) ?? waitFor(view, set, `${record.emptied.join(', ')}: the empty image starts`, [])
+    );
   const because = `${still.name} is stopping`;
   const isOld = Object.values(record.previous.working).includes(still.name);
   const graceful = (view.pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000 + takeBackPatience;

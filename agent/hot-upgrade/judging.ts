@@ -51,26 +51,25 @@ export function judge(
   const cold = coldNames(record).map((name) => copyOf(view, name, record));
   const isServing = (pair: Pair): boolean => serves(pair, view, record, deadline);
   const hasArrived = (copy: Copy): boolean => isAnother(copy) && isShown(copy);
+  const claim = (): Step => patch(view, set, rewrite(view, set, record), 'an upgrade was under way here');
+  if (!running.isWritten && !view.mayStart) {
+    return { step: waitFor(view, set, 'the node carries out enough upgrades', []), memory };
+  }
   if (pairs.every((pair) => isServing(pair) && isShown(pair.new)) && cold.every(hasArrived)) {
     const seen = { ...memory, servingSince: memory.servingSince ?? now, servedAt: now };
-    return { step: soak(view, running, pairs, seen), memory: seen };
+    const step = soak(view, running, pairs, seen);
+    return { step: step.do === 'wait' && !running.isWritten ? claim() : step, memory: seen };
   }
   const unseen = { ...memory };
   delete unseen.servingSince;
   const decided = (step: Step): { step: Step; memory: Memory } => ({ step, memory: unseen });
-  if (!running.isWritten && !view.mayStart) {
-    return decided(waitFor(view, set, 'the node carries out enough upgrades', []));
-  }
 
   const isReplaceable = (pair: Pair): boolean =>
     canTakeBack(pair, now) || (!isServing(pair) && isHopeless(pair.new, now, deadline));
   const isNewer = grant !== undefined && grant.revision !== record.revision && !pairs.every(isServing);
   const newer = isNewer && pairs.every(isReplaceable) ? replace(view, running, grant, pairs) : undefined;
   if (newer?.do === 'patch') return decided(newer);
-  if (!running.isWritten) {
-    if (newer) return decided(newer);
-    return decided(patch(view, set, rewrite(view, set, record), 'an upgrade was under way here'));
-  }
+  if (!running.isWritten) return decided(newer ?? claim());
   const failure = failureIn(pairs, cold, isServing, hasArrived, now, deadline);
   if (failure) return decided(fail(view, running, pairs, failure, newer));
   return decided(newer ?? waitFor(view, set, 'the new copies do not serve yet', [deadline, ...silences(pairs)]));
@@ -78,8 +77,10 @@ export function judge(
 
 /** Whether a new copy may be replaced although nothing else serves: one that lives may come to serve, and then be the only one. */
 function isHopeless(copy: Copy, now: number, deadline: number): boolean {
-  const heard = isFresh(copy.file, now) ? copy.file.phase : undefined;
-  if (heard === 'serving') return false;
+  const heard = isFresh(copy.file, now) ? copy.file : undefined;
+  // It served, and takes back if the other one dies.
+  const holds = heard?.holdsListeners === true && (heard.phase === 'draining' || heard.phase === 'drained');
+  if (heard?.phase === 'serving' || holds) return false;
   return now >= deadline || failureOfProcess(copy, now) !== undefined || !(copy.running || heard);
 }
 

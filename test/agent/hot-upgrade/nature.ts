@@ -31,10 +31,11 @@ export function faults(world: World, setting: Setting): World[] {
     const { process } = copy;
     if (copy.runs !== '' && process !== 'idle' && (setting.sdk || isKnown(world)))
       next.push(withCopy(world, index, ended(copy)));
-    if (setting.sdk && ['starting', 'waiting', 'serving', 'draining', 'drained'].includes(process)) {
+    if (setting.sdk && ['starting', 'serving', 'draining'].includes(process)) {
       next.push(withCopy(world, index, { ...copy, process: 'hung' }));
     }
-    if (copy.runs === '' && !copy.backOff) next.push(withCopy(world, index, { ...copy, backOff: true, veil: 'down' }));
+    if (!setting.sdk && copy.runs === '' && !copy.backOff)
+      next.push(withCopy(world, index, { ...copy, backOff: true, veil: 'down' }));
     if (setting.runtime && copy.runs !== '' && !copy.shown && !copy.stuck && isUpgraded(world, index)) {
       next.push(withCopy(world, index, { ...copy, stuck: true }));
     }
@@ -66,7 +67,9 @@ function kubelet(world: World, index: Index, setting: Setting): World[] {
   // A running hook blocks the pod's worker.
   const isBlocked = world.copies.some(({ runs, shown }) => runs !== '' && !shown);
   if (copy.runs !== '' && !copy.shown) {
-    const returns = !copy.stuck && !['starting', 'hung'].includes(copy.process);
+    // The SDK's hook has a time limit of its own.
+    const isHopeless = setting.sdk && world.copies[other(index)].process === 'hung';
+    const returns = !copy.stuck && (copy.process !== 'starting' || isHopeless);
     return returns ? [withCopy(world, index, { ...copy, shown: true })] : [];
   }
   if (isBlocked) return [];
@@ -116,7 +119,7 @@ function pulls(world: World): World[] {
   return Object.entries(world.images)
     .filter(([, state]) => state === 'running')
     .flatMap(([image]) =>
-      (['there', 'pulled', 'absent', 'unclear'] as const).map((state) => ({
+      (['there', 'absent', 'unclear'] as const).map((state) => ({
         ...world,
         images: { ...world.images, [image]: state },
       })),
@@ -128,10 +131,8 @@ function time(world: World): World[] {
   const { passed } = world;
   const later = (change: Partial<World['passed']>): World => ({ ...world, passed: { ...passed, ...change } });
   const next: World[] = [];
-  if ((phase === 'RollingBack' || phase === 'Resetting') && !passed.patience && world.copies.some(isDoomed))
-    next.push(later({ patience: true }));
+  const isEnding = phase === 'RollingBack' || (phase === 'Resetting' && world.copies.some(isDoomed));
+  if (isEnding && !passed.patience) next.push(later({ patience: true }));
   if ((phase === 'Upgrading' || phase === 'Pulling') && !passed.deadline) next.push(later({ deadline: true }));
-  const drains = world.copies.some(({ process }) => process === 'draining');
-  if (drains && phase === 'Upgrading' && !passed.drain) next.push(later({ drain: true }));
   return next;
 }

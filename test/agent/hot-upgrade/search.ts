@@ -28,7 +28,7 @@ const injected = (setting: Setting): World => ({
   hash: 'h1',
   record: '',
   grant: 'none',
-  passed: { patience: false, deadline: false, drain: false },
+  passed: { patience: false, deadline: false },
   images: Object.fromEntries(setting.pulled.map((image) => [image, image === 'E' ? 'there' : 'missing'])),
 });
 
@@ -54,21 +54,21 @@ export interface Found {
 
 /** Every world that can be reached, whatever happens; the agent may take its step, or be dead, at any time. */
 export function explore(setting: Setting, violation: Violation): Found {
-  const found: Found = { worlds: [], steps: [], next: [], patches: [] };
+  const search: Found = { worlds: [], steps: [], next: [], patches: [] };
   const indexes = new Map<string, number>();
   const indexOf = (world: World): number => {
     const key = keyOf(world);
     let index = indexes.get(key);
     if (index === undefined) {
-      index = found.worlds.push(worldOf(key)) - 1;
+      index = search.worlds.push(worldOf(key)) - 1;
       indexes.set(key, index);
     }
     return index;
   };
-  const starts = [injected(setting), left(setting, 'h2'), left(setting, 'h1'), left(setting, 'h2', 'm-7')];
-  for (const start of starts) indexOf(start);
-  for (let index = 0; index < found.worlds.length; index++) {
-    const world = found.worlds[index] as World;
+  const found = [left(setting, 'h2'), left(setting, 'h1'), left(setting, 'h2', 'm-7')];
+  for (const start of setting.found ? found : [injected(setting)]) indexOf(start);
+  for (let index = 0; index < search.worlds.length; index++) {
+    const world = search.worlds[index] as World;
     const view = viewOf(world, setting);
     const { step } = decide(view, seen);
     const after = stepped(world, view, step);
@@ -76,11 +76,12 @@ export function explore(setting: Setting, violation: Violation): Found {
     const natural = progress(world, setting).map(indexOf);
     for (const fault of faults(world, setting)) indexOf(fault);
     const taken = after && indexOf(after);
-    found.steps.push(step);
-    found.next.push(taken === undefined ? natural : [...natural, taken]);
-    found.patches.push(step.do === 'patch' ? taken : undefined);
+    if (taken === index) violation('a step that changes nothing', world, step);
+    search.steps.push(step);
+    search.next.push(taken === undefined ? natural : [...natural, taken]);
+    search.patches.push(step.do === 'patch' ? taken : undefined);
   }
-  return found;
+  return search;
 }
 
 /**
@@ -95,7 +96,6 @@ function judge(before: World, after: World, step: Step, setting: Setting, violat
       (its, index) => canServe(its) && !isDoomed(its) && isKnown(its) && its.version === before.versions[index],
     );
   if (lives(before).includes(true) && !lives(after).includes(true)) violation('nothing can serve', before, step);
-  if (step.do === 'patch' && keyOf(after) === keyOf(before)) violation('a patch that changes nothing', before, step);
 }
 
 /** The worlds from which no end can be reached although everything that can happen by itself does. */

@@ -58,15 +58,17 @@ export interface World {
   /** As on the wire, with all times the same. */
   record: string;
   grant: Revision | 'none';
-  /** Long enough since the last patch to help a roll-back along; the deadline; the time to drain. */
-  passed: { patience: boolean; deadline: boolean; drain: boolean };
-  images: Record<string, 'there' | 'missing' | 'running' | 'pulled' | 'absent' | 'unclear'>;
+  /** Long enough since the last patch to help a roll-back along; the deadline. */
+  passed: { patience: boolean; deadline: boolean };
+  images: Record<string, 'there' | 'missing' | 'running' | 'absent' | 'unclear'>;
 }
 
 export interface Setting {
   sdk: boolean;
   runtime: boolean;
   rollback: 'Automatic' | 'Never';
+  /** Start from pods that OpenKruise left half-way. */
+  found: boolean;
   /** What may be granted. */
   grants: (Revision | 'none')[];
   /** Images that may have to be pulled. */
@@ -185,14 +187,14 @@ export function keyOf(world: World): string {
 function essential(world: World): World {
   const phase = phaseOf(world.record);
   const isOver = phase !== 'Upgrading' && phase !== 'Pulling' && phase !== 'Failed';
-  const { patience, deadline, drain } = world.passed;
+  const { patience, deadline } = world.passed;
   const fresh = phase === undefined ? { isNew: true, isYoung: false, lost: false } : {};
   const plain = (copy: Copy): Copy => ({ ...copy, ...fresh, veil: copy.shown ? 'before' : copy.veil });
   const [first, second] = world.copies;
   return {
     ...world,
     copies: [plain(first), plain(second)],
-    passed: { patience: patience && isOver, deadline: deadline && !isOver, drain: drain && phase === 'Upgrading' },
+    passed: { patience: patience && isOver, deadline: deadline && !isOver },
     record: essentialRecord(world.record),
   };
 }
@@ -311,7 +313,7 @@ function decoded(world: World, pod: Pod): World {
     alts: [get(versionAltKey(names[0])), get(versionAltKey(names[1]))],
     hash: hashes['s']?.hash ?? '',
     record: printSortedJsonLikeGo({ ...record, startedAt: 0, phaseAt: 0, deadline: 0 }),
-    passed: isLater ? { patience: false, deadline: false, drain: false } : world.passed,
+    passed: isLater ? { patience: false, deadline: false } : world.passed,
   };
 }
 
@@ -333,7 +335,8 @@ function fileOf(copy: Copy, world: World): StateFile {
   const phase = process === 'none' || process === 'hung' ? 'serving' : process;
   return stateFile(version, phase, {
     startedAt: startOf(copy, world),
-    servingAt: now - (world.passed.drain ? 700_000 : 100),
+    // An old copy that hangs never drains: then the time for it has passed.
+    servingAt: now - (world.copies.some((its) => its.process === 'hung') ? 700_000 : 100),
     heartbeatAt: now - (process === 'hung' ? 6_000 : 100),
   });
 }
