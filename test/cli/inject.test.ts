@@ -72,8 +72,15 @@ for (const [file, podFile, containers] of shown) {
 
 test('every example has its test', (t) => {
   const tested = new Set(shown.flatMap(([file, podFile]) => [`${file}.yaml`, `${podFile}.yaml`]));
+  // Rehearsals are run by a test of their own, with the files that they name.
+  const rehearsals = readFileSync(new URL('rehearse-rollout-examples.test.ts', import.meta.url), 'utf8');
+  const scenarios = readdirSync(examples).filter((file) => /^rehearse-/.test(file));
+  for (const file of scenarios) {
+    t.true(rehearsals.includes(file.slice('rehearse-'.length, -'.yaml'.length)), file);
+    for (const [named] of readFileSync(`${examples}${file}`, 'utf8').matchAll(/[\w-]+\.yaml/g)) tested.add(named);
+  }
   t.deepEqual(
-    readdirSync(examples).filter((file) => !tested.has(file)),
+    readdirSync(examples).filter((file) => !tested.has(file) && !scenarios.includes(file)),
     [],
   );
 });
