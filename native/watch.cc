@@ -72,7 +72,8 @@ class Watcher : public Napi::ObjectWrap<Watcher> {
     watches_->handles++;
     watches_->open.insert(this);
     callback_ = Napi::Persistent(info[2].As<Napi::Function>());
-    context_ = std::make_unique<Napi::AsyncContext>(env, "BatonWatch");
+    // The runtime holds the resource weakly: one that nothing else holds takes the caller's context with it.
+    context_ = std::make_unique<Napi::AsyncContext>(env, "BatonWatch", info.This().As<Napi::Object>());
     // Held until close(): a watch that nobody remembers still calls back.
     Ref();
     Start(env, Integer(info[1]));
