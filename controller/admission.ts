@@ -1,12 +1,14 @@
 import { toBeta } from '../api/conversion.ts';
 import { withDefaults } from '../api/defaults.ts';
+import { isObject } from '../api/json.ts';
 import type { ControllerRevision, Namespace, Pod } from '../api/kubernetes.ts';
 import { withSchemaDefaults } from '../api/schema.ts';
 import type { SidecarSet } from '../api/sidecar-set.ts';
-import { answer, validate } from '../api/validation/validate.ts';
+import { answer, validate, type Findings } from '../api/validation/validate.ts';
 import type { KubernetesObject } from '../cluster/cluster.ts';
 import { clusterError } from '../cluster/errors.ts';
 import { inject } from './inject/inject.ts';
+import type { Operation } from './inject/json-patch.ts';
 
 /** What admission looks up in the cluster. */
 export interface AdmissionSources {
@@ -14,6 +16,8 @@ export interface AdmissionSources {
   namespaces: readonly Namespace[];
   /** Of the namespace where revisions are kept. */
   revisions: readonly ControllerRevision[];
+  /** The ConfigMap's text that says which annotations a set may put on pods ({@link whitelistOf}), if there is one. */
+  whitelist?: string | undefined;
   /** Sets that are halted, and the revision that new pods get instead. */
   halted?: ReadonlyMap<string, string>;
   featureGates?: Readonly<Record<string, boolean>>;
@@ -23,11 +27,33 @@ export interface AdmissionSources {
   draw: () => number;
 }
 
+/** Where OpenKruise's whitelist of annotations is kept, in the controller's own namespace (`sidecarset.md` 1.6). */
+export const whitelistConfigMap = 'kruise-configuration';
+
+/** The whitelist that the ConfigMap {@link whitelistConfigMap} holds. */
+export const whitelistOf = (configMap: { data?: Record<string, string> } | undefined): string | undefined =>
+  configMap?.data?.['SidecarSet_PatchPodMetadata_WhiteList'];
+
 /** The object to be stored, and what its author should know. */
 export interface Admitted<T> {
   object: T;
   warnings: string[];
 }
+
+/** What is wrong with a SidecarSet of either version, with its defaults, that is created or updated. */
+export const findingsOf = (object: unknown, old: unknown, sources: Omit<AdmissionSources, 'now' | 'draw'>): Findings =>
+  validate({
+    operation: old === undefined ? 'CREATE' : 'UPDATE',
+    object,
+    ...(old !== undefined && { old }),
+    others: sources.sidecarSets.filter(({ metadata }) => metadata.name !== nameOf(object)),
+    revisions: sources.revisions,
+    whitelist: sources.whitelist,
+    featureGates: sources.featureGates,
+  });
+
+const nameOf = (object: unknown): unknown =>
+  isObject(object) && isObject(object['metadata']) ? object['metadata']['name'] : undefined;
 
 /**
  * Defaults and validates a SidecarSet of either version that is created or updated; it is stored as `v1beta1`.
@@ -37,17 +63,10 @@ export interface Admitted<T> {
 export function admitSidecarSet(
   object: KubernetesObject,
   old: SidecarSet | undefined,
-  { sidecarSets, revisions, featureGates }: AdmissionSources,
+  sources: AdmissionSources,
 ): Admitted<SidecarSet> {
   const set = withDefaults(toBeta(withSchemaDefaults(object)));
-  const findings = validate({
-    operation: old ? 'UPDATE' : 'CREATE',
-    object: set,
-    ...(old && { old }),
-    others: sidecarSets.filter(({ metadata }) => metadata.name !== set.metadata.name),
-    revisions,
-    featureGates,
-  });
+  const findings = findingsOf(set, old, sources);
   const { allowed, message, warnings } = answer(findings);
   if (allowed) return { object: set, warnings };
   throw clusterError('Invalid', message, { errors: findings.errors });
@@ -56,12 +75,17 @@ export function admitSidecarSet(
 /**
  * Injects into a pod that is created.
  *
+ * @returns also the patch that makes the object of the pod as it was
  * @throws ApiError `ERR_BATON_RESOURCES` when a `resourcesPolicy` cannot be computed for this pod
  */
-export function admitPod(pod: Pod & KubernetesObject, sources: AdmissionSources): Admitted<Pod & KubernetesObject> {
-  const { pod: injected, warnings } = inject({ pod, ...sources });
+export function admitPod(
+  pod: Pod & KubernetesObject,
+  sources: AdmissionSources,
+): Admitted<Pod & KubernetesObject> & { patch: Operation[] } {
+  const { pod: injected, patch, warnings } = inject({ pod, ...sources });
   return {
     object: injected as Pod & KubernetesObject,
+    patch,
     warnings: warnings.map(({ sidecarSet, message }) => `SidecarSet ${sidecarSet}: ${message}`),
   };
 }

@@ -46,9 +46,9 @@ export function inject(injection: Injection): Injected {
     ({ metadata }) =>
     (message) =>
       warnings.push({ sidecarSet: metadata.name ?? '', message });
-  if (!isActive(received)) return { pod: received, patch: [], sidecarSets: [], warnings };
-
   const clean = withoutProgress(received);
+  if (!isActive(received)) return { pod: clean, patch: jsonPatch(received, clean), sidecarSets: [], warnings };
+
   const matching = withoutBases(matchingSets(sidecarSets, clean, namespaces, warnOf));
   const carried = matching.filter((set) => possibleSpecs(set, injection).some((spec) => carries(clean, spec)));
   const added = matching

@@ -3,7 +3,7 @@ import { ApiError } from '../../api/error.ts';
 import { hashKey, injectedLabel } from '../../api/pod-contract.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import type { KubernetesObject } from '../../cluster/cluster.ts';
-import { admitPod, admitSidecarSet, type AdmissionSources } from '../../controller/admission.ts';
+import { admitPod, admitSidecarSet, whitelistOf, type AdmissionSources } from '../../controller/admission.ts';
 import { register } from '../../controller/revisions/history.ts';
 
 const sources = (more: Partial<AdmissionSources> = {}): AdmissionSources => ({
@@ -55,6 +55,20 @@ test('a set that conflicts with another one is refused, and with itself it never
   t.notThrows(() => admitSidecarSet(next, set, sources({ sidecarSets: [set] })));
 });
 
+test('which annotations a set may put on pods, the ConfigMap says', (t) => {
+  const set = object({ ...spec(), patchPodMetadata: [{ annotations: { 'my/key': 'x' }, patchPolicy: 'Retain' }] });
+  const admit = (whitelist: string | undefined): unknown => admitSidecarSet(set, undefined, sources({ whitelist }));
+  const rules = (pattern: string): string | undefined =>
+    whitelistOf({
+      data: {
+        SidecarSet_PatchPodMetadata_WhiteList: JSON.stringify({ rules: [{ allowedAnnotationKeyExprs: [pattern] }] }),
+      },
+    });
+  t.throws(() => admit(whitelistOf(undefined)), { message: /whitelist not found/ });
+  t.throws(() => admit(rules('^other/')), { message: /annotation\(my\/key\) is not allowed/ });
+  t.notThrows(() => admit(rules('^my/')));
+});
+
 test('what may not change is refused on an update', (t) => {
   const set = admitted();
   const renamed = { ...set, spec: { ...set.spec, containers: [{ name: 'another', image: 'side:1' }] } };
@@ -69,7 +83,11 @@ test('a pod is injected into, one that no set matches stays as it is', (t) => {
   );
   t.is(injected.metadata.labels?.[injectedLabel], 'true');
   const other = { ...pod, metadata: { ...pod.metadata, labels: {} } };
-  t.deepEqual(admitPod(other, sources({ sidecarSets: [admitted()] })), { object: other, warnings: [] });
+  t.deepEqual(admitPod(other, sources({ sidecarSets: [admitted()] })), {
+    object: other,
+    patch: [],
+    warnings: [],
+  });
 });
 
 test('while a set is halted, new pods get the revision that is known to work', (t) => {
