@@ -1,5 +1,6 @@
 /** The Kubernetes objects that Baton reads and writes, as they are on the wire. */
 export type { ControllerRevision } from 'kubernetes-types/apps/v1.d.ts';
+export type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
 export type {
   Container,
   ContainerStatus,

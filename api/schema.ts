@@ -15,6 +15,8 @@ export interface Schema {
   default?: unknown;
   anyOf?: readonly Schema[];
   'x-kubernetes-int-or-string'?: boolean;
+  'x-kubernetes-list-map-keys'?: readonly string[];
+  'x-kubernetes-list-type'?: string;
   'x-kubernetes-preserve-unknown-fields'?: boolean;
 }
 

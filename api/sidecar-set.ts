@@ -8,6 +8,7 @@ export type {
   ResourcesPolicy,
   ScatterTerm,
   SharePolicy,
+  SidecarSetCondition,
   SidecarSetStatus,
   TransferEnv,
   UpdateStrategy,

@@ -6,6 +6,7 @@ import type { Cluster, KubernetesObject } from '../cluster/cluster.ts';
 import { controllerRevisions, pods as podResource, sidecarSets } from '../cluster/resource.ts';
 import { register, toDelete, type Registration } from './revisions/history.ts';
 import { conditionPatch } from './rollout/condition.ts';
+import { conditionsOf } from './rollout/conditions.ts';
 import { plan, type Plan } from './rollout/plan.ts';
 import { podWrite, type PodWrite } from './rollout/pod-write.ts';
 import type { WrittenPod } from './rollout/verdict.ts';
@@ -58,15 +59,10 @@ export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileO
     ...(revision.metadata?.name !== undefined && { controllerRevision: revision.metadata.name }),
     ...(seen.notReadyNodes && { notReadyNodes: seen.notReadyNodes }),
   });
-  if (!isDeepStrictEqual({ ...set.status, ...planned.status }, set.status)) {
-    await settled(
-      cluster.patch(
-        sidecarSets,
-        { name: set.metadata.name ?? '' },
-        { status: planned.status },
-        { subresource: 'status' },
-      ),
-    );
+  const status = { ...set.status, ...planned.status, conditions: conditionsOf(set, planned, { now }) };
+  if (!isDeepStrictEqual(status, set.status)) {
+    const key = { name: set.metadata.name ?? '' };
+    await settled(cluster.patch(sidecarSets, key, { status }, { subresource: 'status' }));
   }
   const put = async (write: PodWrite, subresource?: 'status'): Promise<(Pod & KubernetesObject) | undefined> => {
     const { resourceVersion } = write;

@@ -338,4 +338,38 @@ export interface SidecarSetStatus {
    * How often a revision's name was taken.
    */
   collisionCount?: number;
+  /**
+   * Whether the rollout goes on (Progressing), stands still (Halted) or needs somebody (Degraded).
+   */
+  conditions?: SidecarSetCondition[];
+}
+/**
+ * One aspect of the rollout, as Kubernetes' conditions are.
+ *
+ */
+export interface SidecarSetCondition {
+  /**
+   * Progressing, Halted or Degraded.
+   */
+  type: string;
+  /**
+   * True, False or Unknown.
+   */
+  status: 'True' | 'False' | 'Unknown';
+  /**
+   * Generation of the spec that this describes.
+   */
+  observedGeneration?: number;
+  /**
+   * When the status changed last.
+   */
+  lastTransitionTime: string;
+  /**
+   * Why, in a word.
+   */
+  reason: string;
+  /**
+   * Why, for people.
+   */
+  message: string;
 }

@@ -1,6 +1,6 @@
 import type { Namespace, Pod } from '../../api/kubernetes.ts';
 import { grantKey } from '../../api/pod-contract.ts';
-import type { SidecarSet, SidecarSetStatus } from '../../api/sidecar-set.ts';
+import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { coldWrite } from './cold.ts';
 import { conditionPatch, isOutdatedCondition } from './condition.ts';
 import { factsOf, isUnderWay, type PodFacts } from './facts.ts';
@@ -9,7 +9,7 @@ import { haltOf, isUnavailable, select, type Halt } from './limits.ts';
 import { whyNotMatched } from './matching.ts';
 import { orderOf } from './order.ts';
 import { podWrite, type PodWrite } from './pod-write.ts';
-import { statusOf } from './status.ts';
+import { statusOf, type Counts } from './status.ts';
 import { subjectOf, type Subject } from './subject.ts';
 import { judge, type Candidate, type Judgement, type Surroundings } from './verdict.ts';
 
@@ -48,7 +48,7 @@ export interface Plan {
   notUpgradable: string[];
   /** Patches of the status of pods whose condition `SidecarSetUpgradable` is not what it should be. */
   conditions: PodWrite[];
-  status: Required<SidecarSetStatus>;
+  status: Counts;
   /** Set when so many pods failed that the rollout stands still. */
   halted?: Halt;
   /** Revisions that pods carry, and those of them that a pod has finished with. */

@@ -1,12 +1,15 @@
 import type { SidecarSet, SidecarSetStatus } from '../../api/sidecar-set.ts';
 import type { PodFacts } from './facts.ts';
 
-/** The status of a set as its pods are now (`sidecarset.md` 5.1), before what is done next. */
+/** The figures of a status. */
+export type Counts = Required<Omit<SidecarSetStatus, 'conditions'>>;
+
+/** The figures of a set as its pods are now (`sidecarset.md` 5.1), before what is done next. */
 export function statusOf(
   { metadata, status }: SidecarSet,
   matched: readonly PodFacts[],
   { controllerRevision, collisionCount }: { controllerRevision?: string; collisionCount?: number },
-): Required<SidecarSetStatus> {
+): Counts {
   const count = (isCounted: (facts: PodFacts) => boolean): number =>
     matched.reduce((counted, facts) => counted + (isCounted(facts) ? 1 : 0), 0);
   return {
@@ -21,10 +24,10 @@ export function statusOf(
 }
 
 /** Whether a status is worth a write: the generation grew, or a figure differs. */
-export function isNews({ status }: SidecarSet, next: Required<SidecarSetStatus>): boolean {
+export function isNews({ status }: SidecarSet, next: Counts): boolean {
   const { observedGeneration, ...figures } = next;
   if (observedGeneration > (status?.observedGeneration ?? 0)) return true;
-  const current: Partial<SidecarSetStatus> = status ?? {};
+  const current: Partial<Counts> = status ?? {};
   return Object.entries(figures).some(
     ([field, value]) => (current[field as keyof typeof figures] ?? empty(value)) !== value,
   );
