@@ -27,6 +27,24 @@ export const secrets = resource('v1', 'secrets', 'Secret');
 export const events = resource('v1', 'events', 'Event');
 export const leases = resource('coordination.k8s.io/v1', 'leases', 'Lease');
 export const controllerRevisions = resource('apps/v1', 'controllerrevisions', 'ControllerRevision');
+export const mutatingWebhookConfigurations = resource(
+  'admissionregistration.k8s.io/v1',
+  'mutatingwebhookconfigurations',
+  'MutatingWebhookConfiguration',
+  { namespaced: false },
+);
+export const validatingWebhookConfigurations = resource(
+  'admissionregistration.k8s.io/v1',
+  'validatingwebhookconfigurations',
+  'ValidatingWebhookConfiguration',
+  { namespaced: false },
+);
+export const customResourceDefinitions = resource(
+  'apiextensions.k8s.io/v1',
+  'customresourcedefinitions',
+  'CustomResourceDefinition',
+  { namespaced: false, status: true },
+);
 export const sidecarSets = resource('apps.kruise.io/v1beta1', 'sidecarsets', 'SidecarSet', {
   namespaced: false,
   status: true,

@@ -1,0 +1,44 @@
+import type { IncomingMessage } from 'node:http';
+import { requestError } from './error.ts';
+
+/**
+ * The longest admission review, in bytes: the API server takes requests of 3 MiB, an update's review carries the object
+ * twice, and 1 MiB is left for what is around them.
+ */
+export const MAX_ADMISSION = 7 * 1024 * 1024;
+/** The longest conversion review, in bytes: a list is converted as a whole. */
+export const MAX_CONVERSION = 32 * 1024 * 1024;
+
+/** What all bodies that are being received may hold together, in bytes: anybody in the cluster can send some. */
+export const MAX_BODIES = 64 * 1024 * 1024;
+
+/** Receives bodies, each and all together bounded. */
+export function createBodyReader(): (request: IncomingMessage, limit: number) => Promise<string> {
+  let held = 0;
+  return async (request, limit) => {
+    const announced = Number(request.headers['content-length'] ?? 0);
+    if (announced > limit) throw tooLarge(limit);
+    const chunks: Buffer[] = [];
+    let length = 0;
+    try {
+      // Whoever sends too much is still to read why: the connection stays.
+      for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        length += chunk.length;
+        held += chunk.length;
+        if (length > limit) throw tooLarge(limit);
+        if (held > MAX_BODIES) throw requestError(503, 'too many reviews at once; ask again');
+        chunks.push(chunk);
+      }
+      return utf8.decode(Buffer.concat(chunks, length));
+    } catch (error) {
+      if (error instanceof TypeError) throw requestError(400, 'the body is not UTF-8');
+      throw error;
+    } finally {
+      held -= length;
+    }
+  };
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+const tooLarge = (limit: number): Error => requestError(413, `the body is longer than ${limit} bytes`, { limit });
