@@ -65,11 +65,11 @@ export interface Cluster {
   ): Promise<Page<T>>;
   /**
    * What happens after `resourceVersion`, in order, with bookmarks. Ends without an error when the signal aborts or the
-   * server closes the stream; throws `ERR_BATON_GONE` when that moment is forgotten.
+   * server closes the stream, at the latest after `timeoutSeconds`; throws `ERR_BATON_GONE` when that moment is forgotten.
    */
   watch<T extends KubernetesObject>(
     resource: Resource,
-    query: Query & { resourceVersion: string; signal: AbortSignal },
+    query: Query & { resourceVersion: string; timeoutSeconds?: number; signal: AbortSignal },
   ): AsyncIterable<WatchEvent<T>>;
   create<T extends KubernetesObject>(resource: Resource, object: T): Promise<T>;
   /** Writes nothing, and changes no resourceVersion, where the patch changes nothing. */

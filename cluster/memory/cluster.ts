@@ -7,7 +7,7 @@ import { apiVersionOf, type Resource } from '../resource.ts';
 import { applyPatch } from './apply.ts';
 import { createHistory, type History } from './history.ts';
 import { matcher } from './query.ts';
-import { created, keyOf, marked, updated } from './rules.ts';
+import { created, deleted, keyOf, updated } from './rules.ts';
 
 /** What an admission webhook is asked; it answers with the object to store, or throws what the client is to see. */
 export interface AdmissionRequest {
@@ -106,10 +106,12 @@ export function createMemoryCluster({
 
     watch<T extends KubernetesObject>(
       resource: Resource,
-      { resourceVersion, signal, ...query }: Query & { resourceVersion: string; signal: AbortSignal },
+      { resourceVersion, timeoutSeconds, signal, ...query }: Parameters<Cluster['watch']>[1],
     ) {
       const from = Number(resourceVersion);
-      return tableOf(resource).history.watch(matcher(resource, query), from, signal) as AsyncIterable<WatchEvent<T>>;
+      const end =
+        timeoutSeconds === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]);
+      return tableOf(resource).history.watch(matcher(resource, query), from, end) as AsyncIterable<WatchEvent<T>>;
     },
 
     async create<T extends KubernetesObject>(resource: Resource, object: T) {
@@ -174,9 +176,9 @@ export function createMemoryCluster({
       await admit({ operation: 'DELETE', resource, object: asked, oldObject: asked });
       const old = find(resource, key);
       if (uid !== undefined && uid !== old.metadata.uid) throw conflict(resource, key, 'the UID is another');
-      const kept = marked(resource, old, { gracePeriodSeconds, now: now() });
-      if (!kept) remove(resource, old);
-      else if (kept !== old) store(resource, old, kept);
+      const { marked, isGone } = deleted(resource, old, { gracePeriodSeconds, now: now() });
+      const kept = marked ? store(resource, old, marked) : old;
+      if (isGone) remove(resource, kept);
     },
   };
 }

@@ -106,19 +106,24 @@ function frozenPart(spec: PodSpec = { containers: [] }): unknown {
   };
 }
 
-/** How a deletion goes: at once, or only marked until finalizers are gone or the kubelet has ended the pod. */
-export function marked(
+/**
+ * How a deletion goes: what is stored first, if anything, and whether the object goes at once. Pods are always marked first; other
+ * objects only where finalizers keep them.
+ */
+export function deleted(
   resource: Resource,
   old: KubernetesObject,
   { gracePeriodSeconds, now }: { gracePeriodSeconds: number | undefined; now: number },
-): KubernetesObject | undefined {
+): { marked?: KubernetesObject; isGone: boolean } {
   const { metadata, spec, status } = old as Pod;
-  const graceful =
-    resource.kind === 'Pod' && spec?.nodeName && status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
+  const isPod = resource.kind === 'Pod';
+  const graceful = isPod && spec?.nodeName && status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
   const grace = graceful ? (gracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30) : 0;
-  if (grace === 0 && !old.metadata.finalizers?.length) return undefined;
-  if (metadata?.deletionTimestamp && (metadata.deletionGracePeriodSeconds ?? 0) <= grace) return old;
-  return {
+  const isKept = Boolean(old.metadata.finalizers?.length);
+  const isMarked = metadata?.deletionTimestamp && (metadata.deletionGracePeriodSeconds ?? 0) <= grace;
+  const isGone = grace === 0 && !isKept;
+  if (isMarked || (isGone && !isPod)) return { isGone };
+  const marked = {
     ...old,
     metadata: {
       ...old.metadata,
@@ -126,6 +131,7 @@ export function marked(
       deletionGracePeriodSeconds: grace,
     },
   };
+  return { marked, isGone };
 }
 
 /** Wall-clock milliseconds as the API server writes them (RFC 3339, seconds). */

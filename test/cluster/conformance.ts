@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import test from 'ava';
+import ava, { type ExecutionContext } from 'ava';
 import type { ControllerRevision, Namespace, Pod } from '../../api/kubernetes.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import type { Cluster, KubernetesObject, WatchEvent } from '../../cluster/cluster.ts';
@@ -63,12 +63,18 @@ const told = (events: WatchEvent<WirePod>[]): string[] =>
 /**
  * What controller and agent rely on in a cluster, run against every adapter. `start` gives a cluster where SidecarSets are
  * served and the namespace exists, and no other writer.
+ *
+ * @param test `clusterTest` where a real control plane is needed
  */
-export function conformance(name: string, start: () => Promise<Subject>): void {
+export function conformance(
+  name: string,
+  start: (t: ExecutionContext) => Promise<Subject>,
+  test: (title: string, run: (t: ExecutionContext) => Promise<void>) => void = ava,
+): void {
   const titled = (title: string): string => `${name}: ${title}`;
 
   test(titled('what is created is read back, with what the server adds'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const made = await cluster.create<WirePod>(pods, { ...pod(namespace, 'a'), status: { phase: 'Running' } });
     t.truthy(made.metadata.uid);
     t.truthy(made.metadata.resourceVersion);
@@ -79,7 +85,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('a name is made where only its beginning is given'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const made = await cluster.create<Revision>(controllerRevisions, {
       ...revision(namespace, ''),
       metadata: { namespace, generateName: 'set-' },
@@ -88,7 +94,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('errors are told apart by code'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     await cluster.create(pods, pod(namespace, 'b'));
     await t.throwsAsync(cluster.create(pods, pod(namespace, 'b')), { code: 'ERR_BATON_EXISTS' });
     await t.throwsAsync(cluster.get(pods, { namespace, name: 'nobody' }), { code: 'ERR_BATON_NOT_FOUND' });
@@ -98,7 +104,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('a patch on an older state is a conflict and changes nothing'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const key = { namespace, name: 'c' };
     const first = await cluster.create<WirePod>(pods, pod(namespace, 'c', { annotations: { n: '0' } }));
     const seen = { resourceVersion: first.metadata.resourceVersion ?? '' };
@@ -114,23 +120,23 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('a patch that changes nothing writes nothing'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const first = await cluster.create<WirePod>(pods, pod(namespace, 'd', { labels: { x: 'y' } }));
     const again = await cluster.patch<WirePod>(pods, { namespace, name: 'd' }, { metadata: { labels: { x: 'y' } } });
     t.is(again.metadata.resourceVersion, first.metadata.resourceVersion);
   });
 
   test(titled('JSON patches: escaped paths, tests, and operations that do not fit'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const key = { namespace, name: 'e' };
-    await cluster.create(pods, pod(namespace, 'e', { annotations: { 'a/b~c': 'old' } }));
+    await cluster.create(pods, pod(namespace, 'e', { annotations: { 'a.dev/b': 'old' } }));
     const patched = await cluster.patch<WirePod>(pods, key, [
-      { op: 'test', path: '/metadata/annotations/a~1b~0c', value: 'old' },
-      { op: 'replace', path: '/metadata/annotations/a~1b~0c', value: 'new' },
+      { op: 'test', path: '/metadata/annotations/a.dev~1b', value: 'old' },
+      { op: 'replace', path: '/metadata/annotations/a.dev~1b', value: 'new' },
       { op: 'add', path: '/metadata/annotations/more', value: 'yes' },
     ]);
-    t.deepEqual(patched.metadata.annotations, { 'a/b~c': 'new', more: 'yes' });
-    for (const path of ['/metadata/annotations/a~1b~0c', '/metadata/nothing/here']) {
+    t.deepEqual(patched.metadata.annotations, { 'a.dev/b': 'new', more: 'yes' });
+    for (const path of ['/metadata/annotations/a.dev~1b', '/metadata/nothing/here']) {
       await t.throwsAsync(cluster.patch(pods, key, [{ op: 'test', path, value: 'old' }]), {
         code: 'ERR_BATON_INVALID',
       });
@@ -141,7 +147,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled("of a pod's spec only images change"), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const key = { namespace, name: 'f' };
     await cluster.create(pods, pod(namespace, 'f'));
     const patched = await cluster.patch<WirePod>(pods, key, [
@@ -159,7 +165,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('the status is written apart from the rest'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const key = { namespace, name: 'g' };
     await cluster.create(pods, pod(namespace, 'g'));
     const both = { metadata: { annotations: { seen: 'yes' } }, status: { message: 'hello' } };
@@ -173,7 +179,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled("a SidecarSet's generation counts its specs, not its annotations or status"), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const key = { name: `${namespace}-h` };
     const made = await cluster.create<SidecarSet>(sidecarSets, set(key.name));
     t.is(made.metadata.generation, 1);
@@ -194,7 +200,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('lists select by labels, fields and namespace, in order, page by page'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     for (const name of ['l3', 'l1', 'l2', 'l4']) {
       await cluster.create(pods, pod(namespace, name, { labels: { list: name === 'l4' ? 'no' : 'yes' } }, 'node-a'));
     }
@@ -213,6 +219,10 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
       ['l3'],
     );
     t.is(rest.next, undefined);
+    t.deepEqual(
+      all.items.map(({ apiVersion, kind }) => `${apiVersion ?? ''} ${kind ?? ''}`),
+      ['v1 Pod', 'v1 Pod', 'v1 Pod'],
+    );
     const byNode = await cluster.list<WirePod>(pods, { ...query, fields: { 'spec.nodeName': 'node-b' } });
     t.is(byNode.items.length, 0);
     const expression = {
@@ -225,7 +235,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('a watch tells what came after a list, once each and in order'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     await cluster.create(pods, pod(namespace, 'w0', { labels: { watch: 'yes' } }));
     const { resourceVersion } = await cluster.list(pods, { namespace });
     await cluster.create(pods, pod(namespace, 'w1', { labels: { watch: 'yes' } }));
@@ -233,7 +243,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
     const query = { namespace, labels: { matchLabels: { watch: 'yes' } } };
     const events = collect(
       cluster.watch<WirePod>(pods, { ...query, resourceVersion, signal: abort.signal }),
-      (seen) => told(seen).length >= 6,
+      (seen) => told(seen).length >= 7,
       abort,
     );
     const relabel = (name: string, value: string): Promise<KubernetesObject> =>
@@ -244,7 +254,11 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
     await cluster.create(pods, pod(namespace, 'w2'));
     await cluster.delete(pods, { namespace, name: 'w0' });
     await relabel('w2', 'yes');
-    t.deepEqual(told(await events), ['ADDED w1', 'DELETED w1', 'ADDED w1', 'MODIFIED w0', 'DELETED w0', 'ADDED w2']);
+    t.deepEqual(
+      told(await events),
+      // A pod that is deleted is marked first, also where nothing waits for it.
+      ['ADDED w1', 'DELETED w1', 'ADDED w1', 'MODIFIED w0', 'MODIFIED w0', 'DELETED w0', 'ADDED w2'],
+    );
     const versions = (await events).map((event) =>
       Number(event.type === 'BOOKMARK' ? event.resourceVersion : event.object.metadata.resourceVersion),
     );
@@ -255,7 +269,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('a watch that is aborted ends without an error'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const { resourceVersion } = await cluster.list(pods, { namespace });
     const abort = new AbortController();
     setTimeout(() => abort.abort(), 20);
@@ -269,8 +283,17 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
     );
   });
 
+  test(titled('a watch ends by itself when its time is over'), async (t) => {
+    const { cluster, namespace } = await start(t);
+    const { resourceVersion } = await cluster.list(pods, { namespace });
+    const abort = new AbortController();
+    const watch = cluster.watch(pods, { namespace, resourceVersion, timeoutSeconds: 1, signal: abort.signal });
+    await collect(watch, () => false, new AbortController());
+    t.false(abort.signal.aborted);
+  });
+
   test(titled('a pod on a node is marked first, and gone when its kubelet says so'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const key = { namespace, name: 'x' };
     await cluster.create(pods, pod(namespace, 'x', {}, 'node-a'));
     await cluster.delete(pods, key);
@@ -282,7 +305,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('an object with finalizers stays until the last is taken away'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const key = { namespace, name: 'y' };
     await cluster.create(controllerRevisions, revision(namespace, 'y', { finalizers: ['baton.dev/test'] }));
     await cluster.delete(controllerRevisions, key);
@@ -292,7 +315,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('a deletion can be meant for one object only'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const key = { namespace, name: 'z' };
     const made = await cluster.create<Revision>(controllerRevisions, revision(namespace, 'z'));
     const other = '00000000-0000-4000-8000-000000000000';
@@ -302,7 +325,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('what comes out is the caller’s own copy'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const made = await cluster.create<WirePod>(pods, pod(namespace, 'own', { labels: { a: 'b' } }));
     (made.metadata.labels ?? {})['a'] = 'changed';
     await delay(1);
@@ -310,7 +333,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('one of two writers at once wins a patch on the same state'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const key = { namespace, name: 'race' };
     const made = await cluster.create<WirePod>(pods, pod(namespace, 'race'));
     const seen = { resourceVersion: made.metadata.resourceVersion ?? '' };
@@ -321,7 +344,7 @@ export function conformance(name: string, start: () => Promise<Subject>): void {
   });
 
   test(titled('namespaces are objects too'), async (t) => {
-    const { cluster, namespace } = await start();
+    const { cluster, namespace } = await start(t);
     const found = await cluster.get<Namespace & KubernetesObject>(namespaces, { name: namespace });
     t.is(found.metadata.name, namespace);
   });
