@@ -10,7 +10,6 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
  */
 export function keepPod({ metadata, spec, status }: Pod & KubernetesObject): Pod & KubernetesObject {
   const { namespace, name, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels, annotations } = metadata;
-  const { [LAST_APPLIED]: _, ...kept } = annotations ?? {};
   return {
     metadata: given({
       namespace,
@@ -20,7 +19,7 @@ export function keepPod({ metadata, spec, status }: Pod & KubernetesObject): Pod
       creationTimestamp,
       deletionTimestamp,
       labels,
-      annotations: annotations && kept,
+      annotations: annotations && without(annotations, LAST_APPLIED),
     }),
     ...(spec && {
       spec: {
@@ -40,19 +39,21 @@ export function keepPod({ metadata, spec, status }: Pod & KubernetesObject): Pod
   };
 }
 
-const keepContainer = ({ name, image, restartPolicy }: Container): Container =>
-  given({ name, image, restartPolicy }) as Container;
+const keepContainer = ({ name, image, restartPolicy }: Container): Container => given({ name, image, restartPolicy });
 
 const keepStatus = (status: ContainerStatus): ContainerStatus => {
   const { name, image, imageID, containerID, ready, restartCount, state } = status;
   const running = state?.running && { running: {} };
-  return given({ name, image, imageID, containerID, ready, restartCount, state: running }) as ContainerStatus;
+  return given({ name, image, imageID, containerID, ready, restartCount, state: running });
 };
 
 const keepCondition = (condition: PodCondition): PodCondition => {
   const { type, status, lastTransitionTime } = condition;
-  return type === upgradableCondition ? condition : (given({ type, status, lastTransitionTime }) as PodCondition);
+  return type === upgradableCondition ? condition : given({ type, status, lastTransitionTime });
 };
+
+const without = (map: Readonly<Record<string, string>>, key: string): Record<string, string> =>
+  Object.fromEntries(Object.entries(map).filter(([name]) => name !== key));
 
 /** The fields that have a value. */
 function given<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
