@@ -1,0 +1,172 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startGuardian } from '../../../local/guardian.ts';
+import { hasProgram } from '../binaries/folder.ts';
+import { type Access, ask } from './api.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
+import { freePorts } from './ports.ts';
+import { createServer, type Server } from './server.ts';
+
+/** How to reach a control plane; plain data, so that another process can have it. */
+export interface ControlPlaneFacts {
+  url: string;
+  ca: string;
+  /** User -> token; `admin` may do everything. */
+  tokens: Record<string, string>;
+  /** User -> a kubeconfig file. */
+  kubeconfigs: Record<string, string>;
+  /** Whether kube-controller-manager runs: namespaces are emptied when deleted, what lost its owner is collected. */
+  hasControllers: boolean;
+}
+
+/** A control plane of this process's own, whose servers can be made to misbehave. */
+export interface OwnControlPlane extends ControlPlaneFacts {
+  readonly etcd: Server;
+  readonly apiServer: Server;
+  /** Ends everything, and removes its folder. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+export interface ControlPlaneOptions {
+  /** Folder of the binaries. */
+  binaries: string;
+  /** More users: name -> groups. A node is `system:node:NAME`, of the group `system:nodes`. */
+  users?: Readonly<Record<string, readonly string[]>>;
+  apiServerFlags?: readonly string[];
+  /** Runs kube-controller-manager where its binary is there (release archives have none). The default is true. */
+  controllers?: boolean;
+  /** An empty folder for its state, removed at the end; else one is made under the temporary folder. */
+  folder?: string;
+}
+
+const CONTROLLER_MANAGER = 'system:kube-controller-manager';
+
+// Of the others some would fight test nodes, which send no heartbeats, and pods whose node does not exist.
+const CONTROLLERS = [
+  'namespace-controller',
+  'serviceaccount-controller',
+  'garbage-collector-controller',
+  'root-ca-certificate-publisher-controller',
+  'clusterrole-aggregation-controller',
+  'validatingadmissionpolicy-status-controller',
+  'deployment-controller',
+  'replicaset-controller',
+  'endpointslice-controller',
+];
+
+/**
+ * Starts etcd, kube-apiserver and kube-controller-manager on free ports of the loopback, with Node and RBAC authorization,
+ * and waits until they answer. They end, and their state is removed, with `stop`, and when this process is gone, however
+ * it went.
+ */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<OwnControlPlane> {
+  const { binaries, users = {}, apiServerFlags = [], controllers = true } = options;
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'baton-cluster-'));
+  const guardian = startGuardian(folder);
+  const at = (name: string): string => join(folder, name);
+  const [clientPort = 0, peerPort = 0, apiPort = 0] = await freePorts(3);
+  const hasControllers = controllers && hasProgram(binaries, 'kube-controller-manager');
+
+  const groupsOf: Record<string, readonly string[]> = { admin: ['system:masters'], ...users, [CONTROLLER_MANAGER]: [] };
+  const tokens = Object.fromEntries(Object.keys(groupsOf).map((user) => [user, randomBytes(16).toString('hex')]));
+  const rows = Object.entries(groupsOf).map(([user, groups]) => `${tokens[user]},${user},${user},"${groups.join()}"`);
+  writeFileSync(at('tokens.csv'), `${rows.join('\n')}\n`, { mode: 0o600 });
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  writeFileSync(at('service-accounts.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
+
+  const server = (name: string, args: string[], isReady: () => Promise<boolean>): Server =>
+    createServer({ name, program: join(binaries, name), args, log: at(`${name}.log`), guardian, isReady });
+
+  const etcdUrl = `http://127.0.0.1:${clientPort}`;
+  const peerUrl = `http://127.0.0.1:${peerPort}`;
+  const etcd = server(
+    'etcd',
+    [
+      ...['--data-dir', at('etcd'), '--unsafe-no-fsync', '--log-level', 'warn'],
+      ...['--listen-client-urls', etcdUrl, '--advertise-client-urls', etcdUrl],
+      ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl],
+      ...['--initial-cluster', `default=${peerUrl}`],
+    ],
+    () => isHealthy(`${etcdUrl}/health`),
+  );
+
+  const url = `https://127.0.0.1:${apiPort}`;
+  // The server makes itself a certificate, which is its own authority.
+  const access = (user: string): Access => ({
+    url,
+    ca: readFileSync(at('certificates/apiserver.crt'), 'utf8'),
+    token: tokens[user] ?? '',
+  });
+  const isServing = async (path: string): Promise<boolean> => {
+    try {
+      return (await ask(access('admin'), 'GET', path)) !== '';
+    } catch {
+      return false;
+    }
+  };
+  const apiServer = server(
+    'kube-apiserver',
+    [
+      ...['--etcd-servers', etcdUrl, '--bind-address', '127.0.0.1', '--secure-port', String(apiPort)],
+      ...['--advertise-address', '127.0.0.1', '--endpoint-reconciler-type', 'none', '--cert-dir', at('certificates')],
+      ...['--service-cluster-ip-range', '10.96.0.0/16', '--enable-aggregator-routing', '--allow-privileged'],
+      ...['--token-auth-file', at('tokens.csv'), '--authorization-mode', 'Node,RBAC'],
+      ...['--enable-admission-plugins', 'NodeRestriction'],
+      ...['--service-account-issuer', 'https://kubernetes.default.svc'],
+      ...['--service-account-key-file', at('service-accounts.key')],
+      ...['--service-account-signing-key-file', at('service-accounts.key')],
+      ...apiServerFlags,
+    ],
+    () => isServing('/readyz'),
+  );
+  const kubeconfig = (user: string): string => at(`${user.replaceAll(':', '-')}.kubeconfig`);
+  const controllerManager = server(
+    'kube-controller-manager',
+    [
+      ...['--kubeconfig', kubeconfig(CONTROLLER_MANAGER), '--controllers', CONTROLLERS.join()],
+      ...['--use-service-account-credentials', '--service-account-private-key-file', at('service-accounts.key')],
+      ...['--root-ca-file', at('certificates/apiserver.crt'), '--leader-elect=false', '--secure-port', '0'],
+    ],
+    () => isServing('/api/v1/namespaces/default/serviceaccounts/default'),
+  );
+
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> =>
+    (stopped ??= (async () => {
+      // Nothing of it is kept, so nobody is asked.
+      await Promise.all([controllerManager, apiServer, etcd].map((one) => one.kill()));
+      await guardian.dismiss();
+      rmSync(folder, { recursive: true, force: true });
+    })());
+  try {
+    mkdirSync(at('certificates'), { mode: 0o700 });
+    await etcd.start();
+    await apiServer.start();
+    for (const user of Object.keys(groupsOf)) writeKubeconfig(kubeconfig(user), access(user));
+    if (hasControllers) await controllerManager.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const shown = Object.keys(groupsOf).filter((user) => user !== CONTROLLER_MANAGER);
+  return {
+    url,
+    ca: access('admin').ca,
+    tokens: Object.fromEntries(shown.map((user) => [user, access(user).token])),
+    kubeconfigs: Object.fromEntries(shown.map((user) => [user, kubeconfig(user)])),
+    hasControllers,
+    etcd,
+    apiServer,
+    stop,
+  };
+}
+
+const isHealthy = async (url: string): Promise<boolean> => {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(1_000) })).ok;
+  } catch {
+    return false;
+  }
+};

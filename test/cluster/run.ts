@@ -1,0 +1,68 @@
+/*
+ * A real control plane to play with: see the help. `npm test` first has the binaries fetched, so that no test waits for them.
+ */
+import { parseArgs } from 'node:util';
+import { messageOf } from '../../sdk/errors.ts';
+import { getBinaries } from './binaries/get.ts';
+import { sourceHere } from './binaries/machine.ts';
+import { startProgress } from './binaries/progress.ts';
+import { startControlPlane } from './control-plane/start.ts';
+
+const help = `Usage: npm run cluster [-- OPTIONS]
+
+Starts etcd, kube-apiserver and, where its binary is there, kube-controller-manager on free ports of the loopback, prints
+the KUBECONFIG to use, and ends them, with everything in them, at Ctrl-C. No root is needed, and nothing else runs: no
+scheduler and no node.
+
+The binaries come from the folder KUBEBUILDER_ASSETS, or they are built from Go modules, once, into
+$XDG_CACHE_HOME/baton-test or ~/.cache/baton-test, or, without Go, downloaded from the releases for envtest.
+
+Options:
+  --prepare  only gets the binaries; succeeds without them, unless BATON_CLUSTER=required
+  --help     this text
+
+Exit status: 0 success, 1 failure, 2 wrong usage.
+`;
+
+async function main(args: string[]): Promise<number> {
+  let options: { help?: boolean; prepare?: boolean };
+  try {
+    options = parseArgs({ args, options: { help: { type: 'boolean' }, prepare: { type: 'boolean' } } }).values;
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n${help}`);
+    return 2;
+  }
+  if (options.help) {
+    process.stdout.write(help);
+    return 0;
+  }
+  let binaries: string;
+  try {
+    binaries = await getBinaries(
+      await sourceHere(),
+      startProgress((line) => process.stderr.write(line)),
+    );
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`);
+    return options.prepare && process.env['BATON_CLUSTER'] !== 'required' ? 0 : 1;
+  }
+  if (options.prepare) {
+    process.stdout.write(`${binaries}\n`);
+    return 0;
+  }
+  // From now on: whoever asks while it starts waits until it can be ended.
+  const asked = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
+  });
+  const controlPlane = await startControlPlane({ binaries });
+  process.stdout.write(`export KUBECONFIG=${controlPlane.kubeconfigs['admin'] ?? ''}\n`);
+  process.stderr.write('# Ctrl-C ends it\n');
+  // A promise alone keeps no process running.
+  const alive = setInterval(() => undefined, 60_000);
+  await asked;
+  clearInterval(alive);
+  await controlPlane.stop();
+  return 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));
