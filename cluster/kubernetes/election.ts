@@ -59,7 +59,7 @@ export async function contend(options: ElectionOptions): Promise<void> {
       // Another was faster; it is seen at the next look.
       if (error.code === 'ERR_BATON_CONFLICT' || error.code === 'ERR_BATON_EXISTS') return undefined;
       report({ type: 'failed', error });
-      await pause(DURATIONS.renew * (0.5 + random() / 2));
+      await pause(DURATIONS.retry * (1 + random()));
       return undefined;
     }
   };
@@ -149,9 +149,11 @@ function keep(
 
   const run = async (): Promise<void> => {
     let cancel = expire(held.since);
+    let wait = DURATIONS.renew;
     while (current) {
-      await sleep(clock, DURATIONS.renew, over.signal);
+      await sleep(clock, wait, over.signal);
       if (isOver()) break;
+      wait = DURATIONS.retry;
       try {
         const renewed = await view.renew(current);
         // Given up meanwhile: then it stays so.
@@ -161,6 +163,7 @@ function keep(
           break;
         }
         current = renewed;
+        wait = DURATIONS.renew;
         cancel();
         cancel = expire(current.since);
       } catch (error) {

@@ -8,9 +8,10 @@ import type { Clock } from './clock.ts';
  * In milliseconds. A leader renews every `renew` and stops `giveUp` after it *asked for* the last renewal that it got; others
  * take over `lease` after they *saw* that renewal, which is later. So two never lead at once, as long as their clocks run at
  * rates less than 8 : 5 apart and a leader stops within 3 s. They see it by a watch, so another acts `lease` and little more
- * after a leader was killed; 10 s are promised. A renewal may fail once, or the API server be away for 3 s.
+ * after a leader was killed; 10 s are promised. A renewal that fails is tried again after `retry`: the API server may be away
+ * for 2 s at the least.
  */
-export const DURATIONS = { lease: 8000, giveUp: 5000, renew: 2000 };
+export const DURATIONS = { lease: 8000, giveUp: 5000, renew: 2000, retry: 500 };
 
 export type Lease = WireLease & KubernetesObject;
 
