@@ -9,7 +9,7 @@ import { conditionPatch } from './rollout/condition.ts';
 import { conditionsOf } from './rollout/conditions.ts';
 import { plan, type Plan } from './rollout/plan.ts';
 import { podWrite, type PodWrite } from './rollout/pod-write.ts';
-import type { WrittenPod } from './rollout/verdict.ts';
+import { UNSEEN_TIMEOUT, type WrittenPod } from './rollout/verdict.ts';
 
 /** What is known of the cluster when a set is reconciled; it may be a little old. */
 export interface Seen {
@@ -33,6 +33,10 @@ export interface ReconcileOptions {
   written: Map<string, WrittenPod>;
   /** The pods whose grant nobody took, and when it was withdrawn: they get none for a while; kept from call to call. */
   noAgent: Map<string, number>;
+  /** How many pods are written at once; 1 unless told. */
+  parallel?: number;
+  /** Asked before each write of a pod: `false` ends the step, and what was not written is planned again at the next one. */
+  mayWrite?: () => boolean;
 }
 
 /** How long a pod without an agent gets no other grant, in milliseconds. */
@@ -46,8 +50,9 @@ const NO_AGENT_REST = 300_000;
  * @throws ApiError of the cluster, but for conflicts and objects that are gone
  */
 export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileOptions): Promise<Plan> {
-  const { cluster, now, written, noAgent } = options;
+  const { cluster, now, written, noAgent, parallel = 1, mayWrite = () => true } = options;
   for (const [key, since] of noAgent) if (now - since >= NO_AGENT_REST) noAgent.delete(key);
+  for (const [key, { at }] of written) if (now - at > UNSEEN_TIMEOUT) written.delete(key);
   const { revision, collisionCount } = await registered(set, seen.revisions, options);
   const planned = plan(set, seen.pods, {
     now,
@@ -71,19 +76,21 @@ export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileO
     if (pod) written.set(keyOf(write), { resourceVersion: pod.metadata.resourceVersion ?? '', at: now });
     return pod;
   };
+  const each = (writes: readonly PodWrite[], act: (write: PodWrite) => Promise<unknown>): Promise<void> =>
+    eachOf(writes, act, { parallel, mayWrite });
   const withdrawn = new Set<string>();
-  for (const write of planned.withdraw) if (await put(write)) withdrawn.add(keyOf(write));
+  await each(planned.withdraw, async (write) => (await put(write)) && withdrawn.add(keyOf(write)));
   for (const pod of planned.pods) {
     if (pod.verdict === 'noAgent' && withdrawn.has(keyOf(pod))) noAgent.set(keyOf(pod), now);
   }
-  for (const write of planned.grant) await put(write);
-  for (const write of planned.upgrade) {
+  await each(planned.grant, (write) => put(write));
+  await each(planned.upgrade, async (write) => {
     const pod = await put(write);
     const condition = { set: set.metadata.name ?? '', upgradable: true, sets: seen.sets, now };
     const patch = pod ? conditionPatch(pod, condition) : [];
     if (pod && patch.length > 0) await put(podWrite(pod, patch), 'status');
-  }
-  for (const write of planned.conditions) await put(write, 'status');
+  });
+  await each(planned.conditions, (write) => put(write, 'status'));
   const kept = [...seen.revisions.filter(({ metadata }) => metadata?.name !== revision.metadata?.name), revision];
   for (const { metadata } of toDelete(set, kept, new Set(planned.revisions.inUse))) {
     await settled(cluster.delete(controllerRevisions, { namespace: options.namespace, name: metadata?.name ?? '' }));
@@ -121,6 +128,29 @@ async function registered(
     }
     return registration;
   }
+}
+
+/** Acts on each item in turn, on several at once, until one of them fails or no more may be begun. */
+async function eachOf<T>(
+  items: readonly T[],
+  act: (item: T) => Promise<unknown>,
+  { parallel, mayWrite }: { parallel: number; mayWrite: () => boolean },
+): Promise<void> {
+  const rest = items.values();
+  let failed = false;
+  const lane = async (): Promise<void> => {
+    for (const item of rest) {
+      if (failed || !mayWrite()) return;
+      try {
+        await act(item);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: Math.min(parallel, items.length) }, lane));
+  for (const result of lanes) if (result.status === 'rejected') throw result.reason;
 }
 
 const keyOf = ({ namespace, name }: Pick<PodWrite, 'namespace' | 'name'>): string => `${namespace}/${name}`;

@@ -55,7 +55,7 @@ export interface WrittenPod {
 /** How long an agent has to claim a grant (design section 4), in milliseconds. */
 export const CLAIM_TIMEOUT = 60_000;
 /** How long a write is waited for that is never seen (Q5), in milliseconds. */
-const UNSEEN_TIMEOUT = 60_000;
+export const UNSEEN_TIMEOUT = 60_000;
 
 /** What a matched pod is to the rollout, limits aside. */
 export function judge(facts: PodFacts, subject: Subject, around: Surroundings): Judgement | Candidate {

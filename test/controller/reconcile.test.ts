@@ -6,6 +6,7 @@ import { upgradableCondition } from '../../api/upgradable.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import type { Cluster, KubernetesObject } from '../../cluster/cluster.ts';
 import { createMemoryCluster } from '../../cluster/memory/cluster.ts';
+import { clusterError } from '../../cluster/errors.ts';
 import { controllerRevisions, namespaces, pods, sidecarSets } from '../../cluster/resource.ts';
 import { admitPod, admitSidecarSet, type AdmissionSources } from '../../controller/admission.ts';
 import { reconcile, type ReconcileOptions, type Seen } from '../../controller/reconcile.ts';
@@ -22,7 +23,7 @@ const NOW = Date.UTC(2026, 0, 1);
 interface World {
   cluster: Cluster;
   /** One reconcile of the set as it is now. */
-  step: (now?: number) => Promise<Plan>;
+  step: (now?: number, more?: Partial<ReconcileOptions>) => Promise<Plan>;
   pods: () => Promise<WirePod[]>;
   set: () => Promise<WireSet>;
   revisions: () => Promise<Revision[]>;
@@ -80,14 +81,14 @@ async function world(spec: SidecarSet['spec'], count: number): Promise<World> {
     }
   };
   const noAgent = new Map<string, number>();
-  const step = async (now = NOW): Promise<Plan> => {
+  const step: World['step'] = async (now = NOW, more = {}) => {
     const seen: Seen = {
       pods: await listPods(),
       namespaces: (await sources()).namespaces,
       revisions: await revisions(),
       sets: new Set(['s']),
     };
-    return reconcile(await getSet(), seen, { cluster, namespace: home, now, written, noAgent });
+    return reconcile(await getSet(), seen, { cluster, namespace: home, now, written, noAgent, ...more });
   };
   for (let index = 0; index < count; index += 1) {
     await cluster.create<WirePod>(pods, {
@@ -195,6 +196,49 @@ test('a controller that begins in the middle of a rollout goes on from what it s
   await settle();
   await step();
   t.deepEqual(images(await all()), ['side:2', 'side:2']);
+});
+
+test('several pods are written at once, no more than told, until nothing may be written any more', async (t) => {
+  const { cluster, step, pods: all } = await world(spec('side:1', { updateStrategy: { maxUnavailable: '100%' } }), 9);
+  await publish(cluster, { containers: [{ name: 'side', image: 'side:2' }] });
+  let [begun, atOnce, most] = [0, 0, 0];
+  const counting: Cluster = {
+    ...cluster,
+    async patch(resource, key, patch, options) {
+      most = Math.max(most, ++atOnce);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      try {
+        return await cluster.patch(resource, key, patch, options);
+      } finally {
+        atOnce -= 1;
+      }
+    },
+  };
+  await step(NOW, { cluster: counting, parallel: 3, mayWrite: () => ++begun <= 5 });
+  t.is(most, 3);
+  t.is(images(await all()).filter((image) => image === 'side:2').length, 5);
+  await step(NOW, { cluster: counting, parallel: 3 });
+  t.is(images(await all()).filter((image) => image === 'side:2').length, 9);
+});
+
+test('a write that fails ends the step with its error; what is under way is waited for', async (t) => {
+  const { cluster, step, pods: all } = await world(spec('side:1', { updateStrategy: { maxUnavailable: '100%' } }), 6);
+  await publish(cluster, { containers: [{ name: 'side', image: 'side:2' }] });
+  let tried = 0;
+  const failing: Cluster = {
+    ...cluster,
+    async patch(resource, key, patch, options) {
+      if (resource !== pods) return cluster.patch(resource, key, patch, options);
+      if (++tried === 2) throw clusterError('ServiceUnavailable', 'away');
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      return cluster.patch(resource, key, patch, options);
+    },
+  };
+  await t.throwsAsync(step(NOW, { cluster: failing, parallel: 2 }), { code: 'ERR_BATON_UNAVAILABLE' });
+  const done = images(await all()).filter((image) => image === 'side:2').length;
+  t.is(done, 1);
+  await step();
+  t.is(images(await all()).filter((image) => image === 'side:2').length, 6);
 });
 
 const hot = (image: string): SidecarSet['spec'] => ({
