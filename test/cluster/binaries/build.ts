@@ -47,13 +47,18 @@ export async function build(go: string, folder: string, tell: Progress): Promise
 async function compile(go: string, name: 'kube' | 'etcd', args: string[], tell: Progress): Promise<void> {
   const what = name === 'kube' ? `Kubernetes ${KUBERNETES_VERSION}` : `etcd ${ETCD_VERSION}`;
   let packages = 0;
+  let doing = `building ${what} from source, once: this takes minutes`;
   const seen = (line: string): void => {
     const fetched = /^go: downloading (\S+)/.exec(line);
     if (!fetched) packages += 1;
-    tell(fetched ? `downloading ${fetched[1] ?? ''}` : `building ${what} from source, once: ${packages} packages`);
+    doing = fetched ? `downloading ${fetched[1] ?? ''}` : `building ${what} from source, once: ${packages} packages`;
+    tell(doing);
   };
-  tell(`building ${what} from source, once: this takes minutes`);
+  tell(doing);
+  // Go says nothing while it links.
+  const timer = setInterval(() => tell(doing), 1_000);
   const { code, output } = await run(go, ['build', '-v', '-trimpath', ...args], modules(name), BUILD_TIMEOUT_MS, seen);
+  clearInterval(timer);
   if (code !== 0) throw new Error(`${what} cannot be built:\n${output.trim().split('\n').slice(-15).join('\n')}`);
 }
 
