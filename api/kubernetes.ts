@@ -7,6 +7,7 @@ export type {
   EnvVar,
   LocalObjectReference,
   Namespace,
+  Node,
   Pod,
   PodCondition,
   PodSpec,

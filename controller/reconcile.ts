@@ -21,6 +21,8 @@ export interface Seen {
   /** Names of all sets. */
   sets: ReadonlySet<string>;
   notReadyNodes?: ReadonlySet<string>;
+  /** How many pods the set matches and was never injected into, as the last census found. */
+  missed?: number;
 }
 
 export interface ReconcileOptions {
@@ -37,6 +39,10 @@ export interface ReconcileOptions {
   parallel?: number;
   /** Asked before each write of a pod: `false` ends the step, and what was not written is planned again at the next one. */
   mayWrite?: () => boolean;
+  /** Asked when the status is not what it should be. */
+  mayWriteStatus?: () => boolean;
+  /** Called when the plan is made and nothing has been written yet. */
+  onPlanned?: (plan: Plan) => void;
 }
 
 /** How long a pod without an agent gets no other grant, in milliseconds. */
@@ -50,7 +56,8 @@ const NO_AGENT_REST = 300_000;
  * @throws ApiError of the cluster, but for conflicts and objects that are gone
  */
 export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileOptions): Promise<Plan> {
-  const { cluster, now, written, noAgent, parallel = 1, mayWrite = () => true } = options;
+  const { cluster, now, written, noAgent, parallel = 1 } = options;
+  const { mayWrite = () => true, mayWriteStatus = () => true } = options;
   for (const [key, since] of noAgent) if (now - since >= NO_AGENT_REST) noAgent.delete(key);
   for (const [key, { at }] of written) if (now - at > UNSEEN_TIMEOUT) written.delete(key);
   const { revision, collisionCount } = await registered(set, seen.revisions, options);
@@ -64,8 +71,9 @@ export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileO
     ...(revision.metadata?.name !== undefined && { controllerRevision: revision.metadata.name }),
     ...(seen.notReadyNodes && { notReadyNodes: seen.notReadyNodes }),
   });
-  const status = { ...set.status, ...planned.status, conditions: conditionsOf(set, planned, { now }) };
-  if (!isDeepStrictEqual(status, set.status)) {
+  options.onPlanned?.(planned);
+  const status = { ...set.status, ...planned.status, conditions: conditionsOf(set, planned, { missed: seen.missed ?? 0, now }) };
+  if (!isDeepStrictEqual(status, set.status) && mayWriteStatus()) {
     const key = { name: set.metadata.name ?? '' };
     await settled(cluster.patch(sidecarSets, key, { status }, { subresource: 'status' }));
   }
@@ -156,7 +164,7 @@ async function eachOf<T>(
 const keyOf = ({ namespace, name }: Pick<PodWrite, 'namespace' | 'name'>): string => `${namespace}/${name}`;
 
 /** A conflict, or an object that is gone, is no failure: the next call sees what there is. */
-async function settled<T>(request: Promise<T>): Promise<T | undefined> {
+export async function settled<T>(request: Promise<T>): Promise<T | undefined> {
   try {
     return await request;
   } catch (error) {

@@ -51,10 +51,18 @@ export function grantWrite(pod: Pod, { name }: Subject, grant: Grant): PodWrite 
 }
 
 /** Takes a grant back that no agent has claimed. */
-export function withdrawal(pod: Pod, { name }: Subject): PodWrite {
+export function withdrawal(pod: Pod, { name }: Pick<Subject, 'name'>): PodWrite {
   const grants = openGrants(pod);
   grants.delete(name);
   return podWrite(pod, annotationPatch(pod, { [grantKey]: grants.size > 0 ? printGrants(grants) : undefined }));
+}
+
+/** Whether the pod has a grant of this set that no agent has claimed; for sets that are gone. */
+export function hasUnclaimedGrant({ metadata }: Pod, set: string): boolean {
+  const annotations = metadata?.annotations ?? {};
+  const grant = wellFormed(readGrants(annotations[grantKey])).get(set);
+  const record = wellFormed(readRecords(annotations[upgradeKey])).get(set);
+  return grant !== undefined && (record?.revision !== grant.revision || record.phase === 'Withdrawn');
 }
 
 function openGrants(pod: Pod): Map<string, Grant> {

@@ -1,0 +1,115 @@
+import type { Pod } from '../api/kubernetes.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { createQueue } from '../cluster/kubernetes/queue.ts';
+import { pods as podResource } from '../cluster/resource.ts';
+import { reconcile, settled } from './reconcile.ts';
+import { hasUnclaimedGrant, withdrawal } from './rollout/grants.ts';
+import type { Plan } from './rollout/plan.ts';
+import type { WrittenPod } from './rollout/verdict.ts';
+import { isSameButStatus, type Watched } from './watched.ts';
+
+export interface RolloutsOptions {
+  cluster: Cluster;
+  /** Where ControllerRevisions are kept. */
+  namespace: string;
+  watched: Watched;
+  /** Wall-clock milliseconds. */
+  now: () => number;
+  /** How many pods of a set are written at once. */
+  parallel: number;
+  /** Told of each step that was taken. */
+  onStep?: (set: string, plan: Plan) => void;
+  /** Told of each step that failed; it is taken again. */
+  onFailure: (set: string, error: unknown, retryIn: number) => void;
+}
+
+/** The rollouts of all sets, as long as this replica leads. */
+export interface Rollouts {
+  /** A set is to be looked at: at once when it changed itself, a little later when its pods did, for all of them together. */
+  look: (set: string, when: 'now' | 'soon') => void;
+  /** Ends, when the writes under way have been answered. */
+  stop: () => Promise<void>;
+}
+
+/** Sets that are worked on at the same time. */
+const WORKERS = 4;
+/** How long pods' events are gathered, in milliseconds; longer for sets whose plan takes long, so that planning is never all that is done. */
+const GATHERING = { ms: 100, plans: 5 };
+/** How long a step writes before the next plan, in milliseconds: a pause or another image is in force after that at the latest. */
+const WRITING = 800;
+/** The status is written this often at most, in milliseconds. */
+const STATUS_EVERY = 1000;
+/** When to look again though nothing happened, in milliseconds: grants become late, rests end. */
+const AGAIN = { granted: 5_000, noAgent: 60_000, quiet: 600_000 };
+
+/** Takes steps of every set's rollout, one step of a set at a time. */
+export function runRollouts(options: RolloutsOptions): Rollouts {
+  const { cluster, namespace, watched, now, parallel, onStep, onFailure } = options;
+  const written = new Map<string, WrittenPod>();
+  const noAgent = new Map<string, number>();
+  const statusWrittenAt = new Map<string, number>();
+  const gathering = new Map<string, number>();
+  let stopped = false;
+
+  const step = async (name: string): Promise<number | undefined> => {
+    const set = watched.set(name);
+    const seen = watched.seenFor(name);
+    if (!set || set.metadata.deletionTimestamp) {
+      statusWrittenAt.delete(name);
+      gathering.delete(name);
+      for (const pod of seen.pods) if (!stopped) await withdraw(pod, name);
+      return undefined;
+    }
+    let again = AGAIN.quiet;
+    const cut = { short: false };
+    const began = performance.now();
+    const plan = await reconcile(set, seen, {
+      cluster,
+      namespace,
+      now: now(),
+      written,
+      noAgent,
+      parallel,
+      mayWrite() {
+        const current = watched.set(name);
+        const may =
+          !stopped && performance.now() - began < WRITING && current !== undefined && isSameButStatus(current, set);
+        cut.short ||= !may;
+        return may;
+      },
+      mayWriteStatus() {
+        const rest = (statusWrittenAt.get(name) ?? -Infinity) + STATUS_EVERY - performance.now();
+        if (rest > 0) again = Math.min(again, rest);
+        else statusWrittenAt.set(name, performance.now());
+        return rest <= 0;
+      },
+      onPlanned: () => void gathering.set(name, Math.max(GATHERING.ms, GATHERING.plans * (performance.now() - began))),
+    });
+    onStep?.(name, plan);
+    const verdicts = new Set(plan.pods.map(({ verdict }) => verdict));
+    if (cut.short) return 0;
+    if (verdicts.has('grant')) again = Math.min(again, AGAIN.granted);
+    if (verdicts.has('noAgent')) again = Math.min(again, AGAIN.noAgent);
+    return again;
+  };
+
+  /** The set is gone: what nobody has claimed is taken back, what an agent has claimed ends by itself. */
+  const withdraw = async (pod: Pod, name: string): Promise<void> => {
+    if (!hasUnclaimedGrant(pod, name)) return;
+    const { patch, resourceVersion, ...key } = withdrawal(pod, { name });
+    await settled(cluster.patch(podResource, key, patch, { resourceVersion }));
+  };
+
+  const queue = createQueue({ work: step, workers: WORKERS, onFailure });
+  for (const { metadata } of watched.sets()) queue.add(metadata.name ?? '');
+  return {
+    look(set, when) {
+      if (when === 'now') queue.add(set);
+      else queue.addAfter(set, gathering.get(set) ?? GATHERING.ms);
+    },
+    async stop() {
+      stopped = true;
+      await queue.stop();
+    },
+  };
+}
