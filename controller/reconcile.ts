@@ -72,7 +72,11 @@ export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileO
     ...(seen.notReadyNodes && { notReadyNodes: seen.notReadyNodes }),
   });
   options.onPlanned?.(planned);
-  const status = { ...set.status, ...planned.status, conditions: conditionsOf(set, planned, { missed: seen.missed ?? 0, now }) };
+  const status = {
+    ...set.status,
+    ...planned.status,
+    conditions: conditionsOf(set, planned, { missed: seen.missed ?? 0, now }),
+  };
   if (!isDeepStrictEqual(status, set.status) && mayWriteStatus()) {
     const key = { name: set.metadata.name ?? '' };
     await settled(cluster.patch(sidecarSets, key, { status }, { subresource: 'status' }));
