@@ -49,11 +49,18 @@ function sourceOf({ sourceContainerName, sourceContainerNameFrom }: TransferEnv,
   return map === undefined ? undefined : pod.metadata?.annotations?.[key];
 }
 
+/** Finds variables in a container's own environment; of several with one name the first. */
+export function envFinder({ env }: Container): (name: string) => EnvVar | undefined {
+  let variables: Map<string, EnvVar> | undefined;
+  // The last one put in under a name stays.
+  return (name) => (variables ??= new Map(env?.toReversed().map((each) => [each.name, each]))).get(name);
+}
+
 /** The variables of a container that one of its mounts' `subPathExpr` needs. */
-export function subPathEnv(expression: string, container: Container, warn: Warn): EnvVar[] {
-  return [...expression.matchAll(VARIABLE)].flatMap(([, name]) => {
-    const variable = container.env?.find((variable) => variable.name === name);
-    if (!variable) warn(`subPathExpr ${expression}: container ${container.name} has no ${name ?? ''} in its env`);
+export function subPathEnv(expression: string, find: ReturnType<typeof envFinder>, missing: Warn): EnvVar[] {
+  return [...expression.matchAll(VARIABLE)].flatMap(([, name = '']) => {
+    const variable = find(name);
+    if (!variable) missing(name);
     return variable ?? [];
   });
 }

@@ -61,6 +61,14 @@ function commonItems(before: unknown[], after: unknown[]): (readonly [number, nu
   const rest = Math.min(before.length, after.length) - head;
   while (tail < rest && isSame(before.at(-1 - tail), after.at(-1 - tail))) tail++;
   const [rows, columns] = [before.length - head - tail, after.length - head - tail];
+  if (rows * columns > LARGE) {
+    const middle = commonByIdentity(before.slice(head, before.length - tail), after.slice(head, after.length - tail));
+    return [
+      ...Array.from({ length: head }, (_, index) => [index, index] as const),
+      ...middle.map(([from, to]) => [head + from, head + to] as const),
+      ...Array.from({ length: tail }, (_, index) => [rows + head + index, columns + head + index] as const),
+    ];
+  }
   const lengths = Array.from({ length: rows + 1 }, () => new Array<number>(columns + 1).fill(0));
   const lengthAt = (row: number, column: number): number => lengths[row]?.[column] ?? 0;
   for (let row = rows - 1; row >= 0; row--) {
@@ -78,6 +86,23 @@ function commonItems(before: unknown[], after: unknown[]): (readonly [number, nu
     else column++;
   }
   for (let index = tail; index > 0; index--) pairs.push([before.length - index, after.length - index]);
+  return pairs;
+}
+
+/** How many pairs of items are compared at most: nobody's pod has more, and anybody may send one. */
+const LARGE = 100_000;
+
+/** A common part of two long lists, not always the longest one: of what is the very same, and in the same order. */
+function commonByIdentity(before: readonly unknown[], after: readonly unknown[]): (readonly [number, number])[] {
+  const places = new Map(after.map((item, index) => [item, index]));
+  const pairs: (readonly [number, number])[] = [];
+  let behind = -1;
+  for (const [index, item] of before.entries()) {
+    const place = places.get(item) ?? -1;
+    if (place <= behind) continue;
+    pairs.push([index, place]);
+    behind = place;
+  }
   return pairs;
 }
 

@@ -1,6 +1,6 @@
 import type { Container, EnvVar, Pod, VolumeDevice, VolumeMount } from '../../api/kubernetes.ts';
 import type { SidecarContainer } from '../../api/sidecar-set.ts';
-import { injectedVariable, subPathEnv } from './env.ts';
+import { envFinder, injectedVariable, subPathEnv } from './env.ts';
 import type { Warn } from './warnings.ts';
 
 /** Whether a container of a pod was injected, by this set or another; of several such variables the first counts. */
@@ -28,8 +28,13 @@ export function sharesOf(sidecar: SidecarContainer, pod: Pod, warn: Warn): Share
   ]);
   const shares: Shares = { volumeMounts: [], volumeDevices: [], env: [] };
   for (const container of (pod.spec?.containers ?? []).filter((container) => !isInjectedContainer(container))) {
+    const variable = envFinder(container);
     for (const mount of sharesMounts ? (container.volumeMounts ?? []) : []) {
-      if (mount.subPathExpr) shares.env.push(...subPathEnv(mount.subPathExpr, container, warn));
+      const { subPathExpr = '' } = mount;
+      const needed = subPathEnv(subPathExpr, variable, (name) =>
+        warn(`subPathExpr ${subPathExpr}: container ${container.name} has no ${name} in its env`),
+      );
+      shares.env.push(...needed);
       if (taken.has(mount.mountPath)) continue;
       taken.add(mount.mountPath);
       shares.volumeMounts.push(mount);
