@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import jsonPatch, { type Operation } from 'fast-json-patch';
@@ -129,8 +129,9 @@ async function send(
 ): Promise<Answer> {
   const asked = request({ host: '127.0.0.1', port, path, ...options });
   asked.end(body);
-  const [incoming] = (await once(asked, 'response')) as [import('node:http').IncomingMessage];
-  const serial = (incoming.socket as TLSSocket).getPeerX509Certificate()?.serialNumber ?? '';
+  const [incoming] = (await once(asked, 'response')) as [IncomingMessage];
+  const socket: unknown = incoming.socket;
+  const serial = (socket as TLSSocket).getPeerX509Certificate()?.serialNumber ?? '';
   const chunks: Buffer[] = [];
   for await (const chunk of incoming) chunks.push(chunk as Buffer);
   const text = Buffer.concat(chunks).toString();
