@@ -5,7 +5,6 @@
 import { mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startGuardian } from '../../../local/guardian.ts';
 import { lock } from '../../../native/index.ts';
 import { messageOf } from '../../../sdk/errors.ts';
 import { lives } from './owner.ts';
@@ -22,25 +21,28 @@ const users = {
 };
 
 const publish = (name: string, text: string): void => {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   writeFileSync(join(folder, `${name}.new`), text, { mode: 0o600 });
   renameSync(join(folder, `${name}.new`), join(folder, name));
 };
 
 // Held until this process ends.
 if (lock(openSync(join(folder, 'lock'), 'a'))) {
-  const guardian = startGuardian(folder);
   let controlPlane: OwnControlPlane | undefined;
-  try {
-    const state = join(folder, 'state');
-    mkdirSync(state, { mode: 0o700 });
-    controlPlane = await startControlPlane({ binaries, users, folder: state });
-    const { url, ca, tokens, kubeconfigs, hasControllers } = controlPlane;
-    publish(READY, JSON.stringify({ url, ca, tokens, kubeconfigs, hasControllers }));
-  } catch (error) {
-    publish(FAILED, messageOf(error));
-  }
+  const start = async (): Promise<void> => {
+    try {
+      controlPlane = await startControlPlane({ binaries, users, folder });
+      const { url, ca, tokens, kubeconfigs, hasControllers } = controlPlane;
+      publish(READY, JSON.stringify({ url, ca, tokens, kubeconfigs, hasControllers }));
+    } catch (error) {
+      // The folder went with the attempt.
+      publish(FAILED, messageOf(error));
+    }
+  };
+  void start();
   while (lives({ pid: Number(pid), startedAt })) await delay(LOOK_MS);
-  await controlPlane?.stop();
-  await guardian.dismiss();
-  rmSync(folder, { recursive: true, force: true });
+  if (controlPlane) await controlPlane.stop();
+  else rmSync(folder, { recursive: true, force: true });
+  // What is still starting ends with this process.
+  process.exit();
 }

@@ -30,7 +30,7 @@ export async function sharedControlPlane(binaries: string, owner: Owner): Promis
   const { uid } = lstatSync(folder);
   if (uid !== process.getuid?.()) throw new Error(`${folder} belongs to user ${uid}: remove it`);
   // Several may start it at once: all hosts but one see that, and end.
-  if (!existsSync(ready)) startHost(folder, binaries, owner);
+  if (!existsSync(ready) && !existsSync(failed)) startHost(folder, binaries, owner);
   const deadline = performance.now() + TIMEOUT_MS;
   while (!existsSync(ready)) {
     if (existsSync(failed)) throw new Error(`the run's control plane cannot start: ${readFileSync(failed, 'utf8')}`);
