@@ -51,7 +51,9 @@ export async function* follow<T extends KubernetesObject, K>(
   let failures = 0;
   while (!isOver()) {
     let since = clock.now();
+    // What it brought shows that the server is well; so does that it forgot a moment that it did not just give us.
     let isAlive = false;
+    const isOld = position !== undefined;
     let problem: { type: 'stalled' } | { type: 'failed'; error: ApiError } | undefined;
     const silence = createSilence(signal, clock);
     try {
@@ -78,7 +80,10 @@ export async function* follow<T extends KubernetesObject, K>(
       if (silence.signal.aborted) problem = { type: 'stalled' };
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (error.code === 'ERR_BATON_GONE') position = undefined;
+      if (error.code === 'ERR_BATON_GONE') {
+        position = undefined;
+        isAlive ||= isOld;
+      }
       problem = { type: 'failed', error };
     } finally {
       silence.end();

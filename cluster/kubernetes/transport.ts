@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { isDeepStrictEqual } from 'node:util';
@@ -72,6 +73,9 @@ export function createTransport({ config, userAgent, timeout, connections, clock
     await config.applyToHTTPSOptions(options);
     const { ca, cert, key, servername, rejectUnauthorized, auth } = options;
     const headers = { ...(options.headers as Record<string, string>) };
+    // The library looks at this file once a minute; a token that was refused is read again at once.
+    const tokenFile = tokenFileOf(config);
+    if (tokenFile !== undefined) headers['Authorization'] = `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}`;
     if (auth) headers['Authorization'] = `Basic ${Buffer.from(auth).toString('base64')}`;
     const tls: Tls = Object.fromEntries(
       Object.entries({ ca, cert, key, servername, rejectUnauthorized }).filter(([, value]) => value !== undefined),
@@ -163,6 +167,12 @@ export function createTransport({ config, userAgent, timeout, connections, clock
       }
     },
   };
+}
+
+/** In a pod: the service account's. */
+function tokenFileOf(config: KubeConfig): string | undefined {
+  const provider = config.getCurrentUser()?.authProvider as { config?: { tokenFile?: string } } | undefined;
+  return provider?.config?.tokenFile;
 }
 
 const nameOf = ({ method, path }: Request): string => `${method} ${path}`;

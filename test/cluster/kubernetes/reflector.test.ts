@@ -175,6 +175,25 @@ test('what was missed for too long is made up by a list: new, changed, gone, and
   t.is(reports.filter(({ type }) => type === 'listed').length, 2);
 });
 
+test('a moment forgotten during a long outage is made up at once, not after the long pause that the outage ended with', async (t) => {
+  const { clock, faults, told, reports, put } = await scene(['a'], { history: 1 });
+  await clock.pass(0);
+  faults.watch = faults.event = () => {
+    throw failure();
+  };
+  for (let value = 1; value < 5; value += 1) await put('a', `${value}`);
+  await clock.pass(300_000);
+  delete faults.watch;
+  delete faults.event;
+  await clock.pass(30_000);
+  const pauses = reports.flatMap((told) => (told.type === 'failed' ? [[told.error.code, told.retryIn]] : []));
+  t.deepEqual(pauses.slice(-2), [
+    ['ERR_BATON_UNAVAILABLE', 22_500],
+    ['ERR_BATON_GONE', 375],
+  ]);
+  t.is(told.at(-1), 'a 0>4');
+});
+
 test('a list that fails, or expires between two pages, begins again', async (t) => {
   let lists = 0;
   const faults: Faults = {};
