@@ -5,7 +5,6 @@ import type { Guardian } from '../../../local/guardian.ts';
 
 /** One server of a control plane, that can be made to misbehave. Its ports and its state stay the same. */
 export interface Server {
-  readonly name: string;
   /** While it runs. */
   pid(): number | undefined;
   /** Starts it, and waits until it answers. */
@@ -50,7 +49,6 @@ export function createServer({ name, program, args, log, guardian, isReady }: Se
   };
 
   const server: Server = {
-    name,
     pid: () => child?.pid,
     async start() {
       if (child) throw new Error(`${name} runs already`);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { startGuardian } from '../../../local/guardian.ts';
 import { hasProgram } from '../binaries/folder.ts';
 import { type Access, ask } from './api.ts';
+import { apiServerFlags, certificateOf, controllerManagerFlags, etcdFlags, type Layout } from './flags.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { freePorts } from './ports.ts';
 import { createServer, type Server } from './server.ts';
@@ -43,60 +44,35 @@ export interface ControlPlaneOptions {
 
 const CONTROLLER_MANAGER = 'system:kube-controller-manager';
 
-// Of the others some would fight test nodes, which send no heartbeats, and pods whose node does not exist.
-const CONTROLLERS = [
-  'namespace-controller',
-  'serviceaccount-controller',
-  'garbage-collector-controller',
-  'root-ca-certificate-publisher-controller',
-  'clusterrole-aggregation-controller',
-  'validatingadmissionpolicy-status-controller',
-  'deployment-controller',
-  'replicaset-controller',
-  'endpointslice-controller',
-];
-
 /**
  * Starts etcd, kube-apiserver and kube-controller-manager on free ports of the loopback, with Node and RBAC authorization,
  * and waits until they answer. They end, and their state is removed, with `stop`, and when this process is gone, however
  * it went.
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<OwnControlPlane> {
-  const { binaries, users = {}, apiServerFlags = [], controllers = true } = options;
+  const { binaries, users = {}, controllers = true } = options;
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'baton-cluster-'));
   const guardian = startGuardian(folder);
   const at = (name: string): string => join(folder, name);
+  const kubeconfig = (user: string): string => at(`${user.replaceAll(':', '-')}.kubeconfig`);
   const [clientPort = 0, peerPort = 0, apiPort = 0] = await freePorts(3);
+  const layout: Layout = {
+    etcdUrl: `http://127.0.0.1:${clientPort}`,
+    peerUrl: `http://127.0.0.1:${peerPort}`,
+    apiPort,
+    data: at('etcd'),
+    certificates: at('certificates'),
+    tokens: at('tokens.csv'),
+    serviceAccountKey: at('service-accounts.key'),
+    kubeconfig: kubeconfig(CONTROLLER_MANAGER),
+  };
   const hasControllers = controllers && hasProgram(binaries, 'kube-controller-manager');
-
   const groupsOf: Record<string, readonly string[]> = { admin: ['system:masters'], ...users, [CONTROLLER_MANAGER]: [] };
   const tokens = Object.fromEntries(Object.keys(groupsOf).map((user) => [user, randomBytes(16).toString('hex')]));
-  const rows = Object.entries(groupsOf).map(([user, groups]) => `${tokens[user]},${user},${user},"${groups.join()}"`);
-  writeFileSync(at('tokens.csv'), `${rows.join('\n')}\n`, { mode: 0o600 });
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  writeFileSync(at('service-accounts.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
 
-  const server = (name: string, args: string[], isReady: () => Promise<boolean>): Server =>
-    createServer({ name, program: join(binaries, name), args, log: at(`${name}.log`), guardian, isReady });
-
-  const etcdUrl = `http://127.0.0.1:${clientPort}`;
-  const peerUrl = `http://127.0.0.1:${peerPort}`;
-  const etcd = server(
-    'etcd',
-    [
-      ...['--data-dir', at('etcd'), '--unsafe-no-fsync', '--log-level', 'warn'],
-      ...['--listen-client-urls', etcdUrl, '--advertise-client-urls', etcdUrl],
-      ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl],
-      ...['--initial-cluster', `default=${peerUrl}`],
-    ],
-    () => isHealthy(`${etcdUrl}/health`),
-  );
-
-  const url = `https://127.0.0.1:${apiPort}`;
-  // The server makes itself a certificate, which is its own authority.
   const access = (user: string): Access => ({
-    url,
-    ca: readFileSync(at('certificates/apiserver.crt'), 'utf8'),
+    url: `https://127.0.0.1:${apiPort}`,
+    ca: readFileSync(certificateOf(layout), 'utf8'),
     token: tokens[user] ?? '',
   });
   const isServing = async (path: string): Promise<boolean> => {
@@ -106,30 +82,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<O
       return false;
     }
   };
-  const apiServer = server(
-    'kube-apiserver',
-    [
-      ...['--etcd-servers', etcdUrl, '--bind-address', '127.0.0.1', '--secure-port', String(apiPort)],
-      ...['--advertise-address', '127.0.0.1', '--endpoint-reconciler-type', 'none', '--cert-dir', at('certificates')],
-      ...['--service-cluster-ip-range', '10.96.0.0/16', '--enable-aggregator-routing', '--allow-privileged'],
-      ...['--token-auth-file', at('tokens.csv'), '--authorization-mode', 'Node,RBAC'],
-      ...['--enable-admission-plugins', 'NodeRestriction'],
-      ...['--service-account-issuer', 'https://kubernetes.default.svc'],
-      ...['--service-account-key-file', at('service-accounts.key')],
-      ...['--service-account-signing-key-file', at('service-accounts.key')],
-      ...apiServerFlags,
-    ],
-    () => isServing('/readyz'),
-  );
-  const kubeconfig = (user: string): string => at(`${user.replaceAll(':', '-')}.kubeconfig`);
-  const controllerManager = server(
-    'kube-controller-manager',
-    [
-      ...['--kubeconfig', kubeconfig(CONTROLLER_MANAGER), '--controllers', CONTROLLERS.join()],
-      ...['--use-service-account-credentials', '--service-account-private-key-file', at('service-accounts.key')],
-      ...['--root-ca-file', at('certificates/apiserver.crt'), '--leader-elect=false', '--secure-port', '0'],
-    ],
-    () => isServing('/api/v1/namespaces/default/serviceaccounts/default'),
+  const server = (name: string, args: string[], isReady: () => Promise<boolean>): Server =>
+    createServer({ name, program: join(binaries, name), args, log: at(`${name}.log`), guardian, isReady });
+  const etcd = server('etcd', etcdFlags(layout), () => isHealthy(`${layout.etcdUrl}/health`));
+  const flags = [...apiServerFlags(layout), ...(options.apiServerFlags ?? [])];
+  const apiServer = server('kube-apiserver', flags, () => isServing('/readyz'));
+  const controllerManager = server('kube-controller-manager', controllerManagerFlags(layout), () =>
+    isServing('/api/v1/namespaces/default/serviceaccounts/default'),
   );
 
   let stopped: Promise<void> | undefined;
@@ -141,7 +100,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<O
       rmSync(folder, { recursive: true, force: true });
     })());
   try {
-    mkdirSync(at('certificates'), { mode: 0o700 });
+    const rows = Object.entries(groupsOf).map(([user, groups]) => `${tokens[user]},${user},${user},"${groups.join()}"`);
+    writeFileSync(layout.tokens, `${rows.join('\n')}\n`, { mode: 0o600 });
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    writeFileSync(layout.serviceAccountKey, privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
+    mkdirSync(layout.certificates, { mode: 0o700 });
     await etcd.start();
     await apiServer.start();
     for (const user of Object.keys(groupsOf)) writeKubeconfig(kubeconfig(user), access(user));
@@ -151,10 +114,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<O
     throw error;
   }
   const shown = Object.keys(groupsOf).filter((user) => user !== CONTROLLER_MANAGER);
+  const { url, ca } = access('admin');
   return {
     url,
-    ca: access('admin').ca,
-    tokens: Object.fromEntries(shown.map((user) => [user, access(user).token])),
+    ca,
+    tokens: Object.fromEntries(shown.map((user) => [user, tokens[user] ?? ''])),
     kubeconfigs: Object.fromEntries(shown.map((user) => [user, kubeconfig(user)])),
     hasControllers,
     etcd,
