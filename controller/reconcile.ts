@@ -56,8 +56,7 @@ const NO_AGENT_REST = 300_000;
  * @throws ApiError of the cluster, but for conflicts and objects that are gone
  */
 export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileOptions): Promise<Plan> {
-  const { cluster, now, written, noAgent, parallel = 1 } = options;
-  const { mayWrite = () => true, mayWriteStatus = () => true } = options;
+  const { cluster, now, written, noAgent, parallel = 1, mayWrite = () => true } = options;
   for (const [key, since] of noAgent) if (now - since >= NO_AGENT_REST) noAgent.delete(key);
   for (const [key, { at }] of written) if (now - at > UNSEEN_TIMEOUT) written.delete(key);
   const { revision, collisionCount } = await registered(set, seen.revisions, options);
@@ -72,15 +71,7 @@ export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileO
     ...(seen.notReadyNodes && { notReadyNodes: seen.notReadyNodes }),
   });
   options.onPlanned?.(planned);
-  const status = {
-    ...set.status,
-    ...planned.status,
-    conditions: conditionsOf(set, planned, { missed: seen.missed ?? 0, now }),
-  };
-  if (!isDeepStrictEqual(status, set.status) && mayWriteStatus()) {
-    const key = { name: set.metadata.name ?? '' };
-    await settled(cluster.patch(sidecarSets, key, { status }, { subresource: 'status' }));
-  }
+  await writeStatus(set, planned, seen, options);
   const put = async (write: PodWrite, subresource?: 'status'): Promise<(Pod & KubernetesObject) | undefined> => {
     const { resourceVersion } = write;
     const options = { resourceVersion, ...(subresource && { subresource }) };
@@ -108,6 +99,27 @@ export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileO
     await settled(cluster.delete(controllerRevisions, { namespace: options.namespace, name: metadata?.name ?? '' }));
   }
   return planned;
+}
+
+async function writeStatus(set: SidecarSet, planned: Plan, seen: Seen, options: ReconcileOptions): Promise<void> {
+  const { cluster, now, mayWriteStatus = () => true } = options;
+  const { injectedRevision: before, ...current } = set.status ?? {};
+  const injectedRevision = injectedWhileHalted(planned, seen.revisions);
+  const conditions = conditionsOf(set, planned, { missed: seen.missed ?? 0, now });
+  const status = { ...current, ...planned.status, conditions };
+  if ((isDeepStrictEqual(status, current) && injectedRevision === before) || !mayWriteStatus()) return;
+  const patch = { status: { ...status, injectedRevision: injectedRevision ?? null } };
+  await settled(cluster.patch(sidecarSets, { name: set.metadata.name ?? '' }, patch, { subresource: 'status' }));
+}
+
+/** The newest revision that a pod of a halted set has finished with: what new pods get. */
+export function injectedWhileHalted(
+  { halted, revisions: { finished } }: Pick<Plan, 'halted' | 'revisions'>,
+  revisions: readonly ControllerRevision[],
+): string | undefined {
+  if (!halted) return undefined;
+  const known = revisions.filter(({ metadata }) => finished.includes(metadata?.name ?? ''));
+  return known.sort((a, b) => b.revision - a.revision)[0]?.metadata?.name;
 }
 
 type Revision = ControllerRevision & KubernetesObject;

@@ -124,6 +124,13 @@ export function watchAll({ cluster, namespace, signal, onChange, report }: Watch
       notReadyNodes: new Set(nodes.list().flatMap(({ name, ready }) => (ready ? [] : [name]))),
     }),
     sources: () => ({
+      halted: new Map(
+        sets
+          .list()
+          .flatMap(({ metadata: { name = '' }, status }): [string, string][] =>
+            status?.injectedRevision ? [[name, status.injectedRevision]] : [],
+          ),
+      ),
       sidecarSets: byName(sets.list()),
       namespaces: namespaces.list(),
       revisions: revisions.list(),

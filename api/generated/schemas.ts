@@ -281,6 +281,7 @@ export const v1alpha1: Schema = {
         updatedReadyPods: { type: 'integer', format: 'int32' },
         latestRevision: { type: 'string' },
         collisionCount: { type: 'integer', format: 'int32' },
+        injectedRevision: { type: 'string' },
         conditions: {
           type: 'array',
           'x-kubernetes-list-type': 'map',
@@ -583,6 +584,7 @@ export const v1beta1: Schema = {
         updatedReadyPods: { type: 'integer', format: 'int32' },
         latestRevision: { type: 'string' },
         collisionCount: { type: 'integer', format: 'int32' },
+        injectedRevision: { type: 'string' },
         conditions: {
           type: 'array',
           'x-kubernetes-list-type': 'map',

@@ -339,6 +339,10 @@ export interface SidecarSetStatus {
    */
   collisionCount?: number;
   /**
+   * Name of the revision that new pods get while the rollout is halted.
+   */
+  injectedRevision?: string;
+  /**
    * Whether the rollout goes on (Progressing), stands still (Halted) or needs somebody (Degraded).
    */
   conditions?: SidecarSetCondition[];

@@ -48,6 +48,17 @@ const status = struct({
   updatedReadyPods: 'int32',
   latestRevision: 'string',
   'collisionCount?': 'int32',
+  'injectedRevision+': 'string',
+  'conditions+': list(
+    struct({
+      type: 'string',
+      status: 'string',
+      observedGeneration: 'int64',
+      'lastTransitionTime!': 'string',
+      'reason!': 'string',
+      'message!': 'string',
+    }),
+  ),
 });
 
 const object = { kind: 'string', apiVersion: 'string', 'metadata!': metadata } as const;

@@ -2,7 +2,7 @@ import type { SidecarSet, SidecarSetStatus } from '../../api/sidecar-set.ts';
 import type { PodFacts } from './facts.ts';
 
 /** The figures of a status. */
-export type Counts = Required<Omit<SidecarSetStatus, 'conditions'>>;
+export type Counts = Required<Omit<SidecarSetStatus, 'conditions' | 'injectedRevision'>>;
 
 /** The figures of a set as its pods are now (`sidecarset.md` 5.1), before what is done next. */
 export function statusOf(

@@ -2,13 +2,10 @@ import test from 'ava';
 import type { Pod } from '../../api/kubernetes.ts';
 import { injectedLabel } from '../../api/pod-contract.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
-import type { KubernetesObject } from '../../cluster/cluster.ts';
 import { createMemoryCluster } from '../../cluster/memory/cluster.ts';
 import { namespaces, pods } from '../../cluster/resource.ts';
 import { countPod, takeCensus, type CensusContext } from '../../controller/census.ts';
 import { podOf, setWith } from './rollout/scene.ts';
-
-type WirePod = Pod & KubernetesObject;
 
 const set = (name = 's', createdAt = '2025-01-01T00:00:00Z'): SidecarSet => {
   const made = setWith('side:1');

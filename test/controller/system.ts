@@ -49,6 +49,7 @@ export async function startController(t: ExecutionContext, cluster: Cluster, par
   const over = new AbortController();
   const plans = new Map<string, Plan>();
   const failures: unknown[] = [];
+  // eslint-disable-next-line prefer-const -- what it needs calls it
   let rollouts: Rollouts | undefined;
   const watched = watchAll({
     cluster,

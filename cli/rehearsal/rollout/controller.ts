@@ -2,7 +2,7 @@ import type { Namespace } from '../../../api/kubernetes.ts';
 import { injectedLabel } from '../../../api/pod-contract.ts';
 import type { Cluster, KubernetesObject } from '../../../cluster/cluster.ts';
 import { controllerRevisions, namespaces, pods, sidecarSets } from '../../../cluster/resource.ts';
-import { reconcile, type Seen } from '../../../controller/reconcile.ts';
+import { injectedWhileHalted, reconcile, type Seen } from '../../../controller/reconcile.ts';
 import type { Plan } from '../../../controller/rollout/plan.ts';
 import type { WrittenPod } from '../../../controller/rollout/verdict.ts';
 import { type Halted, homeNamespace, type WirePod, type WireRevision, type WireSet } from './home.ts';
@@ -50,24 +50,16 @@ export function startController(
       const options = { cluster, namespace: homeNamespace, now: Date.now(), ...memory };
       plans.set(set.metadata.name ?? '', await reconcile(set, known, options));
     }
-    halted = haltedSets(plans, known);
+    halted = new Map(
+      [...plans].flatMap(([set, plan]): [string, string][] => {
+        const revision = injectedWhileHalted(plan, known.revisions);
+        return revision === undefined ? [] : [[set, revision]];
+      }),
+    );
     seen = { resourceVersion, plans };
     onSeen(seen);
     const newest = (await cluster.list(sidecarSets, { limit: 1 })).resourceVersion;
     return newest === resourceVersion ? Date.now() + RESYNC_MS : Date.now();
   };
   return { ...startLoop(look, onError), seen: () => seen, halted: () => halted };
-}
-
-/** The newest revision that a pod of each halted set has finished with. */
-function haltedSets(plans: ReadonlyMap<string, Plan>, { revisions }: Seen): Halted {
-  const newestFirst = [...revisions]
-    .sort((a, b) => b.revision - a.revision)
-    .map(({ metadata }) => metadata?.name ?? '');
-  return new Map(
-    [...plans].flatMap(([set, plan]): [string, string][] => {
-      const name = newestFirst.find((revision) => plan.revisions.finished.includes(revision));
-      return plan.halted && name !== undefined ? [[set, name]] : [];
-    }),
-  );
 }
