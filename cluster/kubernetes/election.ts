@@ -23,7 +23,10 @@ export interface ElectionOptions {
   identity: string;
   /** Ends it: the leader ends its work, then lets go of the lease. */
   signal: AbortSignal;
-  /** The leader's work. When its signal aborts it ends as soon as it can, because another may begin 3 s later. */
+  /**
+   * The leader's work. When its signal aborts it ends as soon as it can, because another may begin 3 s later. A process that
+   * was suspended hears of it only when it runs again, so writes carry the resourceVersion that they were computed from.
+   */
   lead: (signal: AbortSignal) => Promise<void>;
   report?: (report: ElectionReport) => void;
   clock?: Clock;
@@ -106,7 +109,9 @@ export async function contend(options: ElectionOptions): Promise<void> {
 type LeaderOptions = Pick<ElectionOptions, 'signal' | 'lead'> & Required<Pick<ElectionOptions, 'report' | 'clock'>>;
 
 async function leadWith(held: Held, view: LeaseView, options: LeaderOptions): Promise<'lost' | 'ended'> {
-  const { signal, lead, report } = options;
+  const { signal, lead, report, clock } = options;
+  // The answer took too long to begin on.
+  if (clock.now() - held.since >= DURATIONS.giveUp) return 'lost';
   const leading = new AbortController();
   const stop = (): void => leading.abort();
   signal.addEventListener('abort', stop);

@@ -50,7 +50,7 @@ export async function* follow<T extends KubernetesObject, K>(
   let position: string | undefined;
   let failures = 0;
   while (!isOver()) {
-    let since = clock.now();
+    let watchedSince: number | undefined;
     // What it brought shows that the server is well; so does that it forgot a moment that it did not just give us.
     let isAlive = false;
     const isOld = position !== undefined;
@@ -62,11 +62,11 @@ export async function* follow<T extends KubernetesObject, K>(
         if (isOver()) return;
         position = resourceVersion;
         yield { type: 'LIST', objects };
-        since = clock.now();
       }
       const timeoutSeconds = Math.round(300 + 300 * random());
       const query = { ...options.query, resourceVersion: position, timeoutSeconds, signal: silence.signal };
       silence.restart();
+      watchedSince = clock.now();
       for await (const event of options.cluster.watch<T>(options.resource, query)) {
         silence.restart();
         isAlive = true;
@@ -89,7 +89,7 @@ export async function* follow<T extends KubernetesObject, K>(
       silence.end();
     }
     if (isOver()) return;
-    if (isAlive || clock.now() - since >= HELD) failures = 0;
+    if (isAlive || (watchedSince !== undefined && clock.now() - watchedSince >= HELD)) failures = 0;
     else failures += 1;
     if (problem) failures = Math.max(1, failures);
     const retryIn = failures === 0 ? 0 : backoff(failures, { ...PAUSES, random });

@@ -27,7 +27,10 @@ interface Scene {
   most: { count: number };
   /** Who began to lead, and when. */
   history: { name: string; at: number }[];
-  join: (name: string, options?: { rate?: number; offset?: number; endTakes?: number }) => Contender;
+  join: (
+    name: string,
+    options?: { rate?: number; offset?: number; endTakes?: number; link?: Partial<Link> },
+  ) => Contender;
   lease: () => Promise<Lease>;
 }
 
@@ -44,8 +47,8 @@ async function scene(): Promise<Scene> {
     leaders,
     most,
     history,
-    join(name, { rate = 1, offset = 0, endTakes = 0 } = {}) {
-      const link: Link = { isCut: false, delay: 0 };
+    join(name, { rate = 1, offset = 0, endTakes = 0, link: bad } = {}) {
+      const link: Link = { isCut: false, delay: 0, timeout: 3000, ...bad };
       const abort = new AbortController();
       const reports: Contender['reports'] = [];
       const own = clock.skewed(rate, offset);
@@ -185,6 +188,18 @@ test('a Lease that is deleted ends the leadership', async (t) => {
   t.true(a.reports.includes('lost'));
   await clock.pass(DURATIONS.lease);
   t.deepEqual([...leaders], ['a']);
+});
+
+test('a lease that was granted too late is not begun with, but asked for again', async (t) => {
+  const { clock, leaders, join, lease } = await scene();
+  const a = join('a', { link: { delay: DURATIONS.giveUp / 2 + 1, timeout: 60_000 } });
+  await clock.pass(DURATIONS.giveUp * 2 + 10);
+  t.is((await lease()).spec?.holderIdentity, 'a');
+  t.deepEqual([...leaders], []);
+  a.link.delay = 1;
+  await clock.pass(DURATIONS.giveUp * 2);
+  t.deepEqual([...leaders], ['a']);
+  t.deepEqual(a.reports, ['leading']);
 });
 
 test('what lead throws ends the contest, and lets another lead', async (t) => {

@@ -7,9 +7,9 @@ export interface Link {
   isCut: boolean;
   /** Milliseconds for each way. */
   delay: number;
+  /** Milliseconds after which a request is given up. */
+  timeout: number;
 }
-
-const TIMEOUT = 3000;
 
 /** A cluster behind a link: an answer may be lost though the request came through, and one that is given up may still come through. */
 export function behind(cluster: Cluster, link: Link, clock: Clock): Cluster {
@@ -28,7 +28,7 @@ export function behind(cluster: Cluster, link: Link, clock: Clock): Cluster {
       await way();
       return answer;
     };
-    const late = sleep(clock, TIMEOUT, done.signal).then(fail);
+    const late = sleep(clock, link.timeout, done.signal).then(fail);
     late.catch(() => undefined);
     return Promise.race([request(), late]).finally(() => done.abort());
   };
