@@ -3,7 +3,8 @@ import { ApiError } from '../api/error.ts';
 import type { ControllerRevision, Namespace, Pod } from '../api/kubernetes.ts';
 import type { SidecarSet } from '../api/sidecar-set.ts';
 import type { Cluster, KubernetesObject } from '../cluster/cluster.ts';
-import { controllerRevisions, pods as podResource, sidecarSets } from '../cluster/resource.ts';
+import { controllerRevisions, events, pods as podResource, sidecarSets } from '../cluster/resource.ts';
+import { eventObject, eventsOf } from './events.ts';
 import { register, toDelete, type Registration } from './revisions/history.ts';
 import { conditionPatch } from './rollout/condition.ts';
 import { conditionsOf } from './rollout/conditions.ts';
@@ -109,7 +110,9 @@ async function writeStatus(set: SidecarSet, planned: Plan, seen: Seen, options: 
   const status = { ...current, ...planned.status, conditions };
   if ((isDeepStrictEqual(status, current) && injectedRevision === before) || !mayWriteStatus()) return;
   const patch = { status: { ...status, injectedRevision: injectedRevision ?? null } };
-  await settled(cluster.patch(sidecarSets, { name: set.metadata.name ?? '' }, patch, { subresource: 'status' }));
+  const key = { name: set.metadata.name ?? '' };
+  if (!(await settled(cluster.patch(sidecarSets, key, patch, { subresource: 'status' })))) return;
+  for (const event of eventsOf(set, planned, conditions)) await cluster.create(events, eventObject(set, event, now));
 }
 
 /** The newest revision that a pod of a halted set has finished with: what new pods get. */

@@ -75,7 +75,7 @@ async function start(
     const result = await atRest(system, Date.now() + 60_000, new AbortController().signal);
     if (result !== 'settled') throw new Error(`not at rest: ${JSON.stringify(system.controller.seen()?.plans)}`);
   };
-  for (const name of [homeNamespace, 'test']) await cluster.create(namespaces, { metadata: { name } });
+  for (const name of ['default', homeNamespace, 'test']) await cluster.create(namespaces, { metadata: { name } });
   for (const one of sets) await cluster.create<WireSet>(sidecarSets, one);
   await rest();
   await cluster.create<WirePod>(pods, {

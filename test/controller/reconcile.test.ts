@@ -47,7 +47,7 @@ async function world(spec: SidecarSet['spec'], count: number): Promise<World> {
       return resource === pods && operation === 'CREATE' ? admitPod(object as WirePod, await sources()).object : object;
     },
   });
-  for (const name of [home, 'test']) await cluster.create(namespaces, { metadata: { name } });
+  for (const name of ['default', home, 'test']) await cluster.create(namespaces, { metadata: { name } });
   await cluster.create<WireSet>(sidecarSets, { metadata: { name: 's' }, spec });
   const written = new Map<string, WrittenPod>();
   const listPods = async (): Promise<WirePod[]> => (await cluster.list<WirePod>(pods)).items;

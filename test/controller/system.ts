@@ -99,7 +99,7 @@ export async function makePods(cluster: Cluster, count: number, node = 'node-1')
 }
 
 export async function makeSurroundings(cluster: Cluster): Promise<void> {
-  for (const name of [home, 'test']) await cluster.create(namespaces, { metadata: { name } });
+  for (const name of ['default', home, 'test']) await cluster.create(namespaces, { metadata: { name } });
   await cluster.create(nodes, { metadata: { name: 'node-1' } });
   await setNodeReady(cluster, 'node-1', true);
 }

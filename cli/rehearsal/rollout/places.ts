@@ -16,10 +16,10 @@ export async function addressesOf(scenario: RolloutScenario): Promise<ReadonlyMa
   return new Map(all.map((pod, index) => [keyOf(pod), addresses[index] ?? '']));
 }
 
-/** The namespaces that are declared, those that pods are in, and the controller's. */
+/** The namespaces that are declared, those that pods are in, the controller's, and the one that every cluster has. */
 export function namespacesOf({ pods: first, steps, namespaces: declared }: RolloutScenario): Namespace[] {
   const all = [...first, ...steps.flatMap(({ create }) => create.pods)];
-  const names = new Set([homeNamespace, ...all.map(({ metadata }) => metadata?.namespace ?? '')]);
+  const names = new Set(['default', homeNamespace, ...all.map(({ metadata }) => metadata?.namespace ?? '')]);
   const plain = (name: string): Namespace => ({ metadata: { name, labels: { 'kubernetes.io/metadata.name': name } } });
   const byName = new Map([...names].map((name) => [name, plain(name)]));
   for (const namespace of declared) byName.set(namespace.metadata?.name ?? '', namespace);
