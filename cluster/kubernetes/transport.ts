@@ -88,10 +88,9 @@ export function createTransport({ config, userAgent, timeout, connections, clock
   const agentsFor = (tls: Tls, theirs: https.RequestOptions['agent']): Access['agents'] => {
     // Theirs knows proxies, but keeps no connection.
     if (cluster.proxyUrl && theirs instanceof http.Agent) return { short: theirs, long: theirs };
-    const options = { ...tls, keepAlive: true, keepAliveMsecs: KEEP_ALIVE };
     return {
-      short: new Agent({ ...options, maxSockets: connections, timeout: IDLE }),
-      long: new Agent({ ...options, timeout: 0 }),
+      short: new Agent({ ...tls, keepAlive: true, maxSockets: connections, timeout: IDLE }),
+      long: new Agent(tls),
     };
   };
 
@@ -117,6 +116,7 @@ export function createTransport({ config, userAgent, timeout, connections, clock
           }),
         },
       });
+      request.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE));
       request.on('response', resolve).on('error', reject).end(body);
     });
   };

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { KubeConfig } from '@kubernetes/client-node';
 import type { ExecutionContext } from 'ava';
 import type { Cluster, KubernetesObject } from '../../../cluster/cluster.ts';
+import { createKubernetesCluster } from '../../../cluster/kubernetes/client.ts';
 import type { Report } from '../../../cluster/kubernetes/follow.ts';
 import { createReflector, type Reflector } from '../../../cluster/kubernetes/reflector.ts';
 import { configMaps } from '../../../cluster/resource.ts';
@@ -190,6 +192,15 @@ clusterTest('a user who may do nothing is forbidden, with the reason', async (t)
   const cluster = connect(await controlPlane(t), { user: 'nobody' });
   const error = await t.throwsAsync(cluster.list(configMaps), { code: 'ERR_BATON_FORBIDDEN' });
   t.regex(error.message, /User "nobody" cannot list resource "configmaps"/);
+});
+
+clusterTest('a server that the kubeconfig does not trust is told nothing', async (t) => {
+  const facts = await controlPlane(t);
+  const config = new KubeConfig();
+  config.loadFromFile(facts.kubeconfigs['admin'] ?? '');
+  config.clusters = config.clusters.map(({ name, server }) => ({ name, server, skipTLSVerify: false }));
+  const cluster = createKubernetesCluster({ config, userAgent: 'baton-test', limit: { qps: 10, burst: 10 } });
+  await t.throwsAsync(cluster.list(configMaps), { code: 'ERR_BATON_UNAVAILABLE', message: /self-signed certificate/ });
 });
 
 clusterTest('nothing is missed while etcd hangs and the API server ends, is killed, and forgets', async (t) => {
