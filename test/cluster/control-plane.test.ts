@@ -1,11 +1,13 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import test from 'ava';
 import { temporaryDirectory, until } from '../helpers/processes.ts';
+import { NEEDED } from './binaries/folder.ts';
 import { binaries, clusterTest, controlPlane, ownControlPlane, serialClusterTest } from './cluster-test.ts';
 import { ask } from './control-plane/api.ts';
 import { accessOf, makeNamespace } from './control-plane/namespace.ts';
@@ -168,6 +170,34 @@ serialClusterTest('processes of one run share one, which ends when the run is ki
   t.true(processes.length >= 2);
   run.kill('SIGKILL');
   await until('nothing is left', () => !fs.existsSync(folder) && !processes.some(lives));
+});
+
+test('a shared one that cannot start says so to all that ask, and its folder goes with the run', async (t) => {
+  const broken = temporaryDirectory(t);
+  for (const name of NEEDED)
+    fs.writeFileSync(`${broken}/${name}`, '#!/bin/sh\necho disk full\nexit 3\n', { mode: 0o755 });
+  const run = spawn('sleep', ['600']);
+  t.teardown(() => run.kill('SIGKILL'));
+  const owner = ownerOf(run.pid ?? 0);
+  if (!owner) return t.fail('no such process');
+  const message = /^the run's control plane cannot start: etcd ended \(3\):\ndisk full$/;
+  await t.throwsAsync(sharedControlPlane(broken, owner), { message });
+  await t.throwsAsync(sharedControlPlane(broken, owner), { message });
+  run.kill('SIGKILL');
+  await until('its folder is gone', () => !fs.existsSync(folderOf(owner)));
+  await t.throwsAsync(sharedControlPlane(broken, owner), { message: /main process \d+ is gone$/ });
+  t.false(fs.existsSync(folderOf(owner)));
+});
+
+test('npm run cluster: help, and options that it does not have', (t) => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, ['--import', 'tsx', 'test/cluster/run.ts', ...args], { cwd: root, encoding: 'utf8' });
+  const help = run('--help');
+  t.is(help.status, 0);
+  t.regex(help.stdout, /^Usage: npm run cluster/);
+  const wrong = run('--nodes');
+  t.is(wrong.status, 2);
+  t.regex(wrong.stderr, /^Unknown option '--nodes'/);
 });
 
 /** `npm run cluster` without npm, until it prints the KUBECONFIG. */

@@ -23,6 +23,8 @@ export const folderOf = ({ pid, startedAt }: Owner): string => join(tmpdir(), `b
  * the owner, the run's main process, is gone, however it went.
  */
 export async function sharedControlPlane(binaries: string, owner: Owner): Promise<ControlPlaneFacts> {
+  const gone = new Error(`the run's main process ${owner.pid} is gone`);
+  if (!lives(owner)) throw gone;
   const folder = folderOf(owner);
   const ready = join(folder, READY);
   const failed = join(folder, FAILED);
@@ -34,7 +36,7 @@ export async function sharedControlPlane(binaries: string, owner: Owner): Promis
   const deadline = performance.now() + TIMEOUT_MS;
   while (!existsSync(ready)) {
     if (existsSync(failed)) throw new Error(`the run's control plane cannot start: ${readFileSync(failed, 'utf8')}`);
-    if (!lives(owner)) throw new Error(`the run's main process ${owner.pid} is gone`);
+    if (!lives(owner)) throw gone;
     if (performance.now() > deadline)
       throw new Error(`the run's control plane: not within ${TIMEOUT_MS} ms, see ${folder}`);
     await delay(50);
