@@ -178,6 +178,35 @@ export function conformance(
     t.is(status.spec?.containers[0]?.image, 'app:1');
   });
 
+  test(titled('the status has the same precondition as the rest'), async (t) => {
+    const { cluster, namespace } = await start(t);
+    const key = { namespace, name: 'gs' };
+    const made = await cluster.create<WirePod>(pods, pod(namespace, 'gs', { labels: { a: 'b' } }));
+    const old = { resourceVersion: made.metadata.resourceVersion ?? '', subresource: 'status' as const };
+    const write = { status: { message: 'hello' } };
+    const written = await cluster.patch<WirePod>(pods, key, write, old);
+    t.is(written.status?.message, 'hello');
+    const replace = [{ op: 'replace' as const, path: '/status/message', value: 'again' }];
+    for (const patch of [write, replace]) {
+      await t.throwsAsync(cluster.patch(pods, key, patch, old), { code: 'ERR_BATON_CONFLICT' });
+    }
+    const { resourceVersion = '' } = written.metadata;
+    const again = await cluster.patch<WirePod>(pods, key, replace, { resourceVersion, subresource: 'status' });
+    t.is(again.status?.message, 'again');
+    t.deepEqual(again.metadata.labels, { a: 'b' });
+  });
+
+  test(titled('a merge patch takes away what is null, also in what is being deleted'), async (t) => {
+    const { cluster, namespace } = await start(t);
+    const key = { namespace, name: 'n' };
+    await cluster.create(pods, pod(namespace, 'n', { annotations: { a: '1', b: '2' } }, 'node-a'));
+    await cluster.delete(pods, key, { gracePeriodSeconds: 5 });
+    const patched = await cluster.patch<WirePod>(pods, key, { metadata: { annotations: { a: null, c: '3' } } });
+    t.deepEqual(patched.metadata.annotations, { b: '2', c: '3' });
+    t.is(patched.metadata.deletionGracePeriodSeconds, 5);
+    await cluster.delete(pods, key, { gracePeriodSeconds: 0 });
+  });
+
   test(titled("a SidecarSet's generation counts its specs, not its annotations or status"), async (t) => {
     const { cluster, namespace } = await start(t);
     const key = { name: `${namespace}-h` };
