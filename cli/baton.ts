@@ -1,6 +1,4 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { messageOf } from '../sdk/errors.ts';
 import { runInject } from './inject.ts';
 import type { Io } from './io.ts';
@@ -8,12 +6,14 @@ import { runMigrate } from './migrate.ts';
 import { isUsageError } from './options.ts';
 import { runPlan } from './plan.ts';
 import { rehearse } from './rehearse.ts';
+import { versionOf } from './version.ts';
 
 const help = `Usage: baton COMMAND [OPTIONS]
 
 Hot upgrades for Kubernetes sidecars without dropping a request.
 
 Commands:
+  controller run the controller of a cluster: webhooks and rollouts
   inject     print a pod with the sidecars that its SidecarSets inject
   migrate    wait in a postStart hook until the sidecar of this container serves
   plan       print what a SidecarSet's rollout does next, and why, pod by pod
@@ -27,6 +27,8 @@ Exit status: 0 success, 1 failure, 2 wrong usage.
 `;
 
 const commands: Record<string, (args: string[], io: Io) => Promise<number> | number> = {
+  // Its libraries are many and large: they are loaded where they are needed.
+  controller: async (args, io) => (await import('./controller.ts')).runControllerCommand(args, io),
   inject: runInject,
   migrate: runMigrate,
   plan: runPlan,
@@ -35,8 +37,7 @@ const commands: Record<string, (args: string[], io: Io) => Promise<number> | num
 
 async function main([command, ...args]: string[], io: Io): Promise<number> {
   if (command === '--version') {
-    const manifest = createRequire(import.meta.url).resolve('baton-sidecar/package.json');
-    io.stdout.write(`${(JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version}\n`);
+    io.stdout.write(`${versionOf()}\n`);
     return 0;
   }
   if (command === undefined || command === '--help' || command === 'help') {

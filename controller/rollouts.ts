@@ -19,6 +19,10 @@ export interface RolloutsOptions {
   parallel: number;
   /** Told of each step that was taken. */
   onStep?: (set: string, plan: Plan) => void;
+  /** Told of a set that is gone. */
+  onGone?: (set: string) => void;
+  /** Told how long each step waited and took, in milliseconds. */
+  onDone?: (times: { waited: number; worked: number }) => void;
   /** Told of each step that failed; it is taken again. */
   onFailure: (set: string, error: unknown, retryIn: number) => void;
 }
@@ -27,6 +31,8 @@ export interface RolloutsOptions {
 export interface Rollouts {
   /** A set is to be looked at: at once when it changed itself, a little later when its pods did, for all of them together. */
   look: (set: string, when: 'now' | 'soon') => void;
+  /** Sets that wait for their step. */
+  length: () => number;
   /** Ends, when the writes under way have been answered. */
   stop: () => Promise<void>;
 }
@@ -44,7 +50,7 @@ const AGAIN = { granted: 5_000, noAgent: 60_000, quiet: 600_000 };
 
 /** Takes steps of every set's rollout, one step of a set at a time. */
 export function runRollouts(options: RolloutsOptions): Rollouts {
-  const { cluster, namespace, watched, now, parallel, onStep, onFailure } = options;
+  const { cluster, namespace, watched, now, parallel, onStep, onGone, onDone, onFailure } = options;
   const written = new Map<string, WrittenPod>();
   const noAgent = new Map<string, number>();
   const statusWrittenAt = new Map<string, number>();
@@ -57,6 +63,7 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
     if (!set || set.metadata.deletionTimestamp) {
       statusWrittenAt.delete(name);
       gathering.delete(name);
+      onGone?.(name);
       for (const pod of seen.pods) if (!stopped) await withdraw(pod, name);
       return undefined;
     }
@@ -100,13 +107,14 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
     await settled(cluster.patch(podResource, key, patch, { resourceVersion }));
   };
 
-  const queue = createQueue({ work: step, workers: WORKERS, onFailure });
+  const queue = createQueue({ work: step, workers: WORKERS, onFailure, onDone: (_, times) => onDone?.(times) });
   for (const { metadata } of watched.sets()) queue.add(metadata.name ?? '');
   return {
     look(set, when) {
       if (when === 'now') queue.add(set);
       else queue.addAfter(set, gathering.get(set) ?? GATHERING.ms);
     },
+    length: () => queue.length,
     async stop() {
       stopped = true;
       await queue.stop();

@@ -21,6 +21,8 @@ export interface WatchedOptions {
   signal: AbortSignal;
   /** Something changed that a set's rollout depends on, its pods mostly: `soon`, or the set itself: `now`. */
   onChange: (set: string, when: 'now' | 'soon') => void;
+  /** How many pods missed a set, as the last census found. */
+  missed?: (set: string) => number;
   /** Told how each watch fares. */
   report?: (resource: Resource, report: Report) => void;
 }
@@ -42,7 +44,7 @@ export interface Watched {
 type Wire<T> = T & KubernetesObject;
 
 /** Watches the SidecarSets, the pods that carry one, namespaces, nodes, revisions and the whitelist. */
-export function watchAll({ cluster, namespace, signal, onChange, report }: WatchedOptions): Watched {
+export function watchAll({ cluster, namespace, signal, onChange, missed, report }: WatchedOptions): Watched {
   const watch = <T extends KubernetesObject, K>(
     resource: Resource,
     options: Pick<ReflectorOptions<T, K>, 'keep' | 'query' | 'handlers' | 'indexes'>,
@@ -121,6 +123,7 @@ export function watchAll({ cluster, namespace, signal, onChange, report }: Watch
       namespaces: namespaces.list(),
       revisions: revisions.list(),
       sets: new Set(sets.list().map(({ metadata }) => metadata.name ?? '')),
+      ...(missed && { missed: missed(set) }),
       notReadyNodes: new Set(nodes.list().flatMap(({ name, ready }) => (ready ? [] : [name]))),
     }),
     sources: () => ({
