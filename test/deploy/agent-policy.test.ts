@@ -2,6 +2,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import type { ContainerStatus, Pod } from '../../api/kubernetes.ts';
 import { printGrants, type Grant } from '../../api/grant.ts';
 import { printRecords } from '../../api/upgrade-record.ts';
+import { createUpgrader } from '../../agent/upgrader.ts';
 import { copies, grantKey, upgradeKey, versionAltKey, versionKey, workingKey } from '../../api/pod-contract.ts';
 import type { Cluster, JsonPatch, KubernetesObject, Patch } from '../../cluster/cluster.ts';
 import { createKubernetesCluster } from '../../cluster/kubernetes/client.ts';
@@ -114,6 +115,66 @@ const recordOf = (images: Record<string, string>, emptyImage = EMPTY): string =>
       ],
     ]),
   );
+
+/** The real agent's steps with one pod, until it resets or rolls back; the kubelet's part is played, and the node's images. */
+async function played(its: {
+  cluster: Cluster;
+  agent: Cluster;
+  namespace: string;
+  name: string;
+  isBroken: boolean;
+}): Promise<string[]> {
+  const { cluster, agent, namespace, name, isBroken } = its;
+  const key = { namespace, name };
+  let clock = Date.now();
+  const images = { present: new Set<string>(), pulls: new Map<string, never>() };
+  const phases: string[] = [];
+  const upgrader = createUpgrader({
+    cluster: agent,
+    node: {
+      look: () => ({ stateFiles: new Map(), images }),
+      pull: (image) => void images.present.add(image),
+      stopContainer: () => Promise.resolve(),
+    },
+    maxConcurrent: 1,
+    now: () => clock,
+    onStep: (_, step) => {
+      if (step.do === 'patch') phases.push(step.phase);
+    },
+  });
+  await cluster.patch(
+    pods,
+    key,
+    annotate({
+      [workingKey]: JSON.stringify({ log: A }),
+      [versionKey(A)]: '1',
+      [versionAltKey(A)]: '0',
+      [versionKey(B)]: '0',
+      [versionAltKey(B)]: '1',
+    }),
+  );
+  const run = async (restarts: number): Promise<void> => {
+    const { spec } = await cluster.get<WirePod>(pods, key);
+    const containerStatuses = spec?.containers.map((container) => ({
+      name: container.name,
+      image: container.image ?? '',
+      imageID: '',
+      containerID: `x://${container.name}/${container.image ?? ''}/${container.name === B ? restarts : 0}`,
+      ready: true,
+      restartCount: container.name === B ? restarts : 0,
+      state: { running: { startedAt: new Date(clock).toISOString() } },
+    }));
+    await cluster.patch(pods, key, { status: { phase: 'Running', containerStatuses } }, { subresource: 'status' });
+  };
+  await run(0);
+  for (let turn = 0; turn < 50 && !phases.some((phase) => phase === 'Resetting' || phase === 'RollingBack'); turn++) {
+    await upgrader.look([await cluster.get<WirePod>(pods, key)]);
+    clock += 30_000;
+    // A new copy that is not seen to run until its deadline has failed.
+    if (phases.includes('Upgrading') && !isBroken) await run(1);
+  }
+  return phases;
+}
 
 serialClusterTest("an agent's token changes what is granted on its own node's pods, and nothing else", async (t) => {
   t.timeout(180_000);
@@ -235,6 +296,22 @@ serialClusterTest("an agent's token changes what is granted on its own node's po
     back.spec?.containers.map((container) => container.image),
     ['registry.test/app:1', OLD, EMPTY, 'registry.test/cold:1'],
   );
+
+  // What the agent's own code writes passes: an upgrade until its reset, and one that is rolled back.
+  for (const [isBroken, phases] of [
+    [false, ['Pulling', 'Upgrading', 'Resetting']],
+    [true, ['Pulling', 'Upgrading', 'RollingBack']],
+  ] as const) {
+    const name = await makePod();
+    t.deepEqual(await played({ cluster, agent, namespace, name, isBroken }), phases);
+    const pod = await cluster.get<WirePod>(pods, { namespace, name });
+    t.deepEqual(
+      pod.spec?.containers.map(({ image }) => image),
+      isBroken
+        ? ['registry.test/app:1', OLD, EMPTY, 'registry.test/cold:1']
+        : ['registry.test/app:1', EMPTY, NEW, 'registry.test/cold:2'],
+    );
+  }
 
   // Nothing but patches of the pod itself, by its role and by the policy.
   const containerStatuses: ContainerStatus[] = [];
