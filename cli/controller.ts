@@ -104,13 +104,16 @@ function numberOf(option: string, text: string, least: number): number {
 
 function configOf(file: string | undefined): KubeConfig {
   const config = new KubeConfig();
+  if (file === undefined && process.env['KUBERNETES_SERVICE_HOST'] === undefined) {
+    throw new UsageError('this is no pod: give --kubeconfig FILE');
+  }
   try {
     if (file !== undefined) config.loadFromFile(file);
     else config.loadFromCluster();
   } catch (error) {
     throw new UsageError(
       file === undefined
-        ? `there is no service account here (${messageOf(error)}); outside of a cluster, give --kubeconfig FILE`
+        ? `cannot read this pod's service account: ${messageOf(error)}`
         : `cannot read ${file}: ${messageOf(error)}`,
     );
   }
