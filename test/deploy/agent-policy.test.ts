@@ -1,18 +1,16 @@
-import { KubeConfig } from '@kubernetes/client-node';
 import type { ContainerStatus, Pod } from '../../api/kubernetes.ts';
 import { printGrants, type Grant } from '../../api/grant.ts';
 import { printRecords } from '../../api/upgrade-record.ts';
 import { createUpgrader } from '../../agent/upgrader.ts';
 import { copies, grantKey, upgradeKey, versionAltKey, versionKey, workingKey } from '../../api/pod-contract.ts';
 import type { Cluster, JsonPatch, KubernetesObject, Patch } from '../../cluster/cluster.ts';
-import { createKubernetesCluster } from '../../cluster/kubernetes/client.ts';
 import { pods } from '../../cluster/resource.ts';
 import { ownControlPlane, serialClusterTest } from '../cluster/cluster-test.ts';
 import { ask, type Access } from '../cluster/control-plane/api.ts';
 import { accessOf, makeNamespace } from '../cluster/control-plane/namespace.ts';
 import { connect } from '../cluster/kubernetes/connect.ts';
 import { until } from '../helpers/processes.ts';
-import { create, home } from './installation.ts';
+import { clientOf, create, home } from './installation.ts';
 import { objectsOf } from './objects.ts';
 
 type WirePod = Pod & KubernetesObject;
@@ -69,17 +67,6 @@ async function agentOn(admin: Access, node: string, account = 'baton-agent'): Pr
     status: { token: string };
   };
   return clientOf(admin, status.token);
-}
-
-function clientOf({ url, ca }: Access, token: string): Cluster {
-  const config = new KubeConfig();
-  config.loadFromOptions({
-    clusters: [{ name: 'c', server: url, caData: Buffer.from(ca).toString('base64') }],
-    users: [{ name: 'u', token }],
-    contexts: [{ name: 'x', cluster: 'c', user: 'u' }],
-    currentContext: 'x',
-  });
-  return createKubernetesCluster({ config, userAgent: 'baton-test', limit: { qps: 1000, burst: 1000 } });
 }
 
 const image = (index: number, value: string): JsonPatch => [

@@ -1,7 +1,9 @@
+import { KubeConfig } from '@kubernetes/client-node';
 import type { ExecutionContext } from 'ava';
 import type { ControllerRevision, Namespace } from '../../api/kubernetes.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import type { Cluster, KubernetesObject } from '../../cluster/cluster.ts';
+import { createKubernetesCluster } from '../../cluster/kubernetes/client.ts';
 import { configMaps, controllerRevisions, namespaces, sidecarSets } from '../../cluster/resource.ts';
 import { whitelistConfigMap, whitelistOf, type AdmissionSources } from '../../controller/admission.ts';
 import { createCertificateKeeper, type Kept } from '../../controller/webhook/certificates/keeper.ts';
@@ -24,6 +26,20 @@ export interface Installation {
   /** What the webhooks know; undefined as before the first list. */
   know: (isKnown: boolean) => Promise<void>;
   keep: () => Promise<Kept>;
+  /** The same with another account. */
+  keeperAs: (who: Cluster) => () => Promise<Kept>;
+}
+
+/** A client with a token of its own. */
+export function clientOf({ url, ca }: Access, token: string): Cluster {
+  const config = new KubeConfig();
+  config.loadFromOptions({
+    clusters: [{ name: 'c', server: url, caData: Buffer.from(ca).toString('base64') }],
+    users: [{ name: 'u', token }],
+    contexts: [{ name: 'x', cluster: 'c', user: 'u' }],
+    currentContext: 'x',
+  });
+  return createKubernetesCluster({ config, userAgent: 'baton-test', limit: { qps: 1000, burst: 1000 } });
 }
 
 /** Creates objects as an administrator; webhooks are called by URL, as nothing here reaches services. */
@@ -43,15 +59,17 @@ export async function installed(t: ExecutionContext, controlPlane: ControlPlaneF
   const cluster = connect(controlPlane);
   const errors: unknown[] = [];
   let known: Omit<AdmissionSources, 'now' | 'draw'> | undefined;
-  const keep = createCertificateKeeper({
-    cluster,
-    secret: { namespace: home, name: 'baton-webhook' },
-    clients: installedClients,
-    names: ['127.0.0.1'],
-    now: Date.now,
-    monotonic: () => performance.now(),
-    onError: (error) => errors.push(error),
-  });
+  const keeperAs = (who: Cluster): (() => Promise<Kept>) =>
+    createCertificateKeeper({
+      cluster: who,
+      secret: { namespace: home, name: 'baton-webhook' },
+      clients: installedClients,
+      names: ['127.0.0.1'],
+      now: Date.now,
+      monotonic: () => performance.now(),
+      onError: (error) => errors.push(error),
+    });
+  const keep = keeperAs(cluster);
   const isEarly = ({ kind }: Manifest): boolean => kind === 'Namespace';
   await create(admin, objectsOf().filter(isEarly));
   const { keyPair } = await keep();
@@ -76,6 +94,7 @@ export async function installed(t: ExecutionContext, controlPlane: ControlPlaneF
     server,
     errors,
     keep,
+    keeperAs,
     know: async (isKnown) => {
       const whitelist = await cluster
         .get<KubernetesObject & { data?: Record<string, string> }>(configMaps, {

@@ -5,9 +5,13 @@ import type { SidecarSet } from '../../api/sidecar-set.ts';
 import type { KubernetesObject } from '../../cluster/cluster.ts';
 import {
   configMaps,
+  controllerRevisions,
   customResourceDefinitions,
   mutatingWebhookConfigurations,
+  namespaces,
+  nodes,
   pods,
+  secrets,
   sidecarSets,
 } from '../../cluster/resource.ts';
 import { whitelistConfigMap } from '../../controller/admission.ts';
@@ -17,7 +21,7 @@ import { ownControlPlane, serialClusterTest } from '../cluster/cluster-test.ts';
 import { ask } from '../cluster/control-plane/api.ts';
 import { makeNamespace } from '../cluster/control-plane/namespace.ts';
 import { until } from '../helpers/processes.ts';
-import { home, installed } from './installation.ts';
+import { clientOf, home, installed } from './installation.ts';
 
 type WireSet = SidecarSet & KubernetesObject;
 type WirePod = Pod & KubernetesObject;
@@ -43,7 +47,7 @@ const podOf = (namespace: string, name: string, app: string, annotations: Record
 serialClusterTest('a real API server calls the webhooks of deploy/', async (t) => {
   t.timeout(180_000);
   const controlPlane = await ownControlPlane(t);
-  const { admin, cluster, errors, know, keep, server } = await installed(t, controlPlane);
+  const { admin, cluster, errors, know, keep, keeperAs, server } = await installed(t, controlPlane);
   const namespace = await makeNamespace(t, controlPlane);
 
   // Published, and then trusted: a set is defaulted and stored with its hashes.
@@ -172,6 +176,42 @@ serialClusterTest('a real API server calls the webhooks of deploy/', async (t) =
     errors.map(String).filter((error) => !error.includes('not found')),
     [],
   );
+
+  // The controller's own account may do what keeping certificates and watching take, and read no other Secret.
+  const tokens = `/api/v1/namespaces/${home}/serviceaccounts/baton-controller/token`;
+  const { status: granted } = JSON.parse(await ask(admin, 'POST', tokens, { spec: {} })) as {
+    status: { token: string };
+  };
+  const account = clientOf(admin, granted.token);
+  const spoiled = { name: 'sidecarsets.apps.kruise.io' };
+  const path = '/spec/conversion/webhook/clientConfig/caBundle';
+  await cluster.patch(customResourceDefinitions, spoiled, [{ op: 'remove', path }]);
+  await cluster.patch(secrets, { namespace: home, name: 'baton-webhook' }, { data: { 'tls.key': null } });
+  t.true((await keeperAs(account)()).isPublished);
+  server.setKeyPair((await keep()).keyPair);
+  for (const resource of [pods, namespaces, nodes, sidecarSets]) await t.notThrowsAsync(account.list(resource));
+  await t.notThrowsAsync(
+    account.list(configMaps, { namespace: home, fields: { 'metadata.name': whitelistConfigMap } }),
+  );
+  await t.notThrowsAsync(account.list(controllerRevisions, { namespace: home }));
+  await account.patch(
+    sidecarSets,
+    { name: 'first' },
+    { status: { matchedPods: 1, updatedPods: 0, readyPods: 0 } },
+    { subresource: 'status' },
+  );
+  await cluster.create(secrets, { metadata: { namespace: home, name: 'other' } });
+  for (const forbidden of [
+    account.get(secrets, { namespace: home, name: 'other' }),
+    account.list(secrets, { namespace: home }),
+    account.list(configMaps, { namespace: home }),
+    account.patch(sidecarSets, { name: 'first' }, { spec: { revisionHistoryLimit: 1 } }),
+    account.delete(pods, { namespace, name: 'p' }),
+    account.create(pods, podOf(namespace, 'its', 'first')),
+  ]) {
+    await t.throwsAsync(forbidden, { code: 'ERR_BATON_FORBIDDEN' });
+  }
+  await know(true);
 
   // What is not known yet is asked for again, in time: no pod is missed.
   await know(false);
