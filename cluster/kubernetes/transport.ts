@@ -130,7 +130,7 @@ export function createTransport({ config, userAgent, timeout, connections, clock
         const body = await textOf(response);
         const status = response.statusCode ?? 0;
         // What these files hold may have been replaced: read them for the next request.
-        if (status === 401) access = undefined;
+        if (status === 401 && access) access.readAt = -Infinity;
         return { status, headers: response.headers, body };
       } catch (cause) {
         throw unavailable(nameOf(asked), abort.signal.aborted ? abort.signal.reason : cause);
@@ -156,7 +156,7 @@ export function createTransport({ config, userAgent, timeout, connections, clock
       } catch (cause) {
         if (signal.aborted) return;
         if (cause instanceof ApiError) {
-          if (cause.facts['status'] === 401) access = undefined;
+          if (cause.facts['status'] === 401 && access) access.readAt = -Infinity;
           throw cause;
         }
         throw unavailable(nameOf(asked), abort.signal.aborted ? abort.signal.reason : cause);

@@ -24,6 +24,8 @@ interface Watched {
   reports: Report[];
   /** Everything that the handlers told, put together. */
   story: Set<Kept>;
+  /** How often they were called. */
+  told: () => number;
 }
 
 /** A reflector whose handlers' story must hold at every step. */
@@ -32,7 +34,13 @@ function watch(t: ExecutionContext, cluster: Cluster, namespace: string): Watche
   t.teardown(() => abort.abort());
   const reports: Report[] = [];
   const story = new Set<Kept>();
+  let told = 0;
+  const tell = (kept: Kept): void => {
+    told += 1;
+    story.add(kept);
+  };
   const take = (old: Kept): void => {
+    told += 1;
     if (!story.delete(old)) t.fail(`never told of: ${old}`);
   };
   const reflector = createReflector<ConfigMap, Kept>({
@@ -41,17 +49,17 @@ function watch(t: ExecutionContext, cluster: Cluster, namespace: string): Watche
     query: { namespace, labels: { matchLabels: { watched: 'yes' } } },
     keep,
     handlers: {
-      added: (kept) => story.add(kept),
+      added: tell,
       updated(kept, old) {
         take(old);
-        story.add(kept);
+        tell(kept);
       },
       deleted: take,
     },
     signal: abort.signal,
     report: (report) => reports.push(report),
   });
-  return { reflector, reports, story };
+  return { reflector, reports, story, told: () => told };
 }
 
 /** Waits until all that there is, is shown, and no more. */
@@ -148,7 +156,8 @@ clusterTest('nothing is missed while the network breaks, refuses and falls silen
   await watched.reflector.synced;
   const writing = churn(direct, namespace);
   for (let times = 0; times < 10; times += 1) {
-    await until('the watch is there', () => proxy.open() > 0);
+    const before = watched.told();
+    await until('the watch is there', () => watched.told() > before);
     await delay(Math.random() * 300);
     proxy.cut();
     await until('it is gone', () => proxy.open() === 0);
