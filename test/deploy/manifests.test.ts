@@ -167,7 +167,7 @@ test('the controller may do what its code does, and no more', (t) => {
     validatingwebhookconfigurations: [{ verbs: ['get', 'patch'], names: [installedClients.validating] }],
     customresourcedefinitions: [{ verbs: ['get', 'patch'], names: [installedClients.definition] }],
     'home/controllerrevisions': [{ verbs: [...READ, 'create', 'patch', 'delete'] }],
-    'home/leases': [{ verbs: ['create'] }, { verbs: ['get', 'patch'], names: ['baton-controller'] }],
+    'home/leases': [{ verbs: ['create'] }, { verbs: ['get', 'list', 'watch', 'patch'], names: ['baton-controller'] }],
     'home/secrets': [{ verbs: ['create'] }, { verbs: ['get', 'patch'], names: ['baton-webhook'] }],
     'home/configmaps': [{ verbs: READ, names: [whitelistConfigMap] }],
   });

@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { Scope } from '../../helpers/processes.ts';
+
+/** What kube-proxy is to a Service: one port before several replicas, of which those count that take connections. */
+export interface Front {
+  readonly port: number;
+  /** The replicas' ports. */
+  readonly replicas: Set<number>;
+}
+
+export async function startFront(t: Scope): Promise<Front> {
+  const replicas = new Set<number>();
+  const open = new Set<Socket>();
+  let turn = 0;
+  const server = createServer((near) => {
+    open.add(near);
+    near.on('error', () => near.destroy()).on('close', () => open.delete(near));
+    const ports = [...replicas];
+    const order = [...ports.slice(turn), ...ports.slice(0, turn)];
+    turn = (turn + 1) % Math.max(1, replicas.size);
+    joinOneOf(order, near);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(async () => {
+    for (const socket of open) socket.destroy();
+    server.close();
+    await once(server, 'close');
+  });
+  return { port: (server.address() as AddressInfo).port, replicas };
+}
+
+/** Joins a connection to the first port that takes it. */
+function joinOneOf([port, ...others]: readonly number[], near: Socket): void {
+  if (port === undefined || near.destroyed) {
+    near.destroy();
+    return;
+  }
+  const far = connect(port, '127.0.0.1');
+  let joined = false;
+  far.on('connect', () => {
+    joined = true;
+    near.pipe(far).pipe(near);
+  });
+  far.on('error', () => {
+    if (joined) near.destroy();
+    else joinOneOf(others, near);
+  });
+  far.on('close', () => joined && near.destroy());
+  near.on('close', () => far.destroy());
+}
