@@ -113,7 +113,7 @@ test('a mistake of Baton is 500, told, and says nothing to the client', async (t
   t.regex(String(errors), /secret/);
 });
 
-test('1,000 requests at once are answered, each with its own', async (t) => {
+test.serial('1,000 requests at once are answered, each with its own', async (t) => {
   const answers: string[] = [];
   const server = await serve(t, {
     onAnswer: ({ path, status, allowed }) => answers.push(`${path} ${status} ${allowed}`),
@@ -180,9 +180,11 @@ test('a client that goes away in the middle is nobody’s mistake', async (t) =>
   t.deepEqual(server.errors, []);
 });
 
-test('another certificate under load costs no request', async (t) => {
+// Alone: the others keep this process, in which the clients are too, from being in time.
+test.serial('another certificate under load costs no request', async (t) => {
   const server = await serve(t);
-  const serials = new Map<string, number>();
+  const serials = new Set<string>();
+  let requests = 0;
   let stop = false;
   const load = Array.from({ length: 20 }, async (_, client) => {
     // Half of them connect anew for each request, as after each rotation some will.
@@ -191,19 +193,21 @@ test('another certificate under load costs no request', async (t) => {
     while (!stop) {
       const { status, serial } = await server.post('/mutate-pods', podReview(pod), { agent });
       t.is(status, 200);
-      serials.set(serial, (serials.get(serial) ?? 0) + 1);
+      // A connection that resumes a TLS session is not shown the certificate again.
+      if (serial !== '') serials.add(serial);
+      requests++;
     }
   });
   for (let rotation = 1; rotation <= 5; rotation++) {
     server.setKeyPair(await issueServing(server.authority, ['127.0.0.1'], Date.now()));
-    await until('the new certificate is served', () => serials.size > rotation);
+    const before = requests;
+    await until('the new certificate is served', () => serials.size > rotation && requests > before + 20);
   }
   stop = true;
   await Promise.all(load);
-  t.true([...serials.values()].reduce((a, b) => a + b, 0) > 100);
+  t.is(serials.size, 6);
 });
 
-// Alone: the others keep this process, in which the clients are too, from answering in time.
 test.serial('closing under load costs no request: connections close behind an answer', async (t) => {
   const server = await serve(t);
   const agent = new Agent({ ca: server.authority.certificate, keepAlive: true, maxSockets: 20 });
