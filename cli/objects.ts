@@ -7,7 +7,7 @@ import type { ControllerRevision, Namespace, Pod } from '../api/kubernetes.ts';
 import { nearest } from '../api/nearest.ts';
 import { fieldProblems, withSchemaDefaults } from '../api/schema.ts';
 import type { SidecarSet } from '../api/sidecar-set.ts';
-import { errorText } from '../api/validation/field-error.ts';
+import { reasonText } from '../api/validation/field-error.ts';
 import { validate } from '../api/validation/validate.ts';
 import { podProblems } from '../api/wire/pod.ts';
 import { messageOf } from '../sdk/errors.ts';
@@ -62,8 +62,14 @@ function textOf(file: string): string {
 
 /** Puts an object into its list; a SidecarSet is given back, as it is valid or not only among the others. */
 function readObject({ object, file, lineOf }: Manifest, objects: Objects): ReadSet | undefined {
-  const complain: Complain = (severity, field, message) =>
+  // Reading and validating both tell of an unknown field.
+  const told = new Set<string>();
+  const complain: Complain = (severity, field, message) => {
+    const about = `${severity} ${field}`;
+    if (severity === 'warning' && told.has(about)) return;
+    told.add(about);
     objects.problems.push({ severity, file, line: lineOf(field), field, message });
+  };
   const { kind } = object;
   if (kind === 'SidecarSet') {
     const set = readSidecarSet(object, complain);
@@ -124,7 +130,11 @@ function isValid(
 ): boolean {
   // Which annotations a set may put on pods is the cluster's to say.
   const featureGates = { SidecarSetPatchPodMetadataDefaultsAllowed: true };
-  const { errors } = validate({ operation: 'CREATE', object, others, revisions, featureGates });
-  for (const error of errors) complain('error', error.field, errorText(error).slice(`${error.field}: `.length));
+  // What a cluster holds already may stay as it is.
+  const stored = object.metadata.uid === undefined ? {} : { old: object };
+  const operation = 'old' in stored ? 'UPDATE' : 'CREATE';
+  const { errors, warnings } = validate({ operation, object, ...stored, others, revisions, featureGates });
+  for (const error of errors) complain('error', error.field, reasonText(error));
+  for (const { field, message } of warnings) complain('warning', field, message);
   return errors.length === 0;
 }

@@ -20,7 +20,7 @@ export interface FieldError {
   field: string;
   detail: string;
   badValue?: Scalar;
-  /** How {@link errorText} shows a value that is not plain. */
+  /** How {@link reasonText} shows a value that is not plain. */
   shown?: string;
   /** OpenKruise accepts it. An update of a set that had the same mistake before passes, with a warning. */
   stricter?: true;
@@ -116,10 +116,14 @@ export const broken = (field: string, value: string, problems: readonly string[]
 const show = (value: unknown): string => (value === undefined ? 'null' : printJson(value));
 
 /** The error as one line, as the Kubernetes API prints it: `spec.name: Invalid value: "x": must be …`. */
-export function errorText({ type, field, detail, badValue, shown }: FieldError): string {
+export const errorText = (error: FieldError): string =>
+  `${error.field === '' ? 'SidecarSet' : error.field}: ${reasonText(error)}`;
+
+/** The same without the field. */
+export function reasonText({ type, detail, badValue, shown }: FieldError): string {
   const bare = ['FieldValueRequired', 'FieldValueForbidden', 'FieldValueTooLong'].includes(type) || shown === '';
   const value = bare ? '' : `: ${shown ?? show(badValue)}`;
-  return `${field === '' ? 'SidecarSet' : field}: ${HEADINGS[type]}${value}${detail === '' ? '' : `: ${detail}`}`;
+  return `${HEADINGS[type]}${value}${detail === '' ? '' : `: ${detail}`}`;
 }
 
 /** All errors as one message; one that occurs twice is said once. */

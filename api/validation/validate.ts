@@ -7,7 +7,7 @@ import { problemsOfSet } from '../wire/sidecar-set.ts';
 import { additionErrors } from './additions.ts';
 import { canaryErrors } from './canary.ts';
 import { conflictErrors } from './conflicts.ts';
-import { errorText, errorsText, required, stricter, typeInvalid, type FieldError } from './field-error.ts';
+import { errorsText, reasonText, required, stricter, typeInvalid, type FieldError } from './field-error.ts';
 import { get, isSet, list, text, type Field } from './field.ts';
 import { hotErrors } from './hot.ts';
 import { metadataErrors } from './metadata.ts';
@@ -39,7 +39,12 @@ export interface Admission {
 /** What is wrong with a set, in OpenKruise's order, and what is only likely to disappoint. */
 export interface Findings {
   errors: FieldError[];
-  warnings: string[];
+  warnings: FieldWarning[];
+}
+
+export interface FieldWarning {
+  field: string;
+  message: string;
 }
 
 /**
@@ -61,9 +66,10 @@ export function validate(admission: Admission): Findings {
   return {
     errors: [...own.errors, ...shared.errors],
     warnings: [
-      ...[...own.tolerated, ...shared.tolerated].map(
-        (error) => `${errorText(error)} (the stored SidecarSet has this too)`,
-      ),
+      ...[...own.tolerated, ...shared.tolerated].map((error) => ({
+        field: error.field,
+        message: `${reasonText(error)} (the stored SidecarSet has this too)`,
+      })),
       ...unknownFields(admission.object),
       ...doubts(set),
     ],
@@ -88,9 +94,11 @@ export function answer({ errors, warnings }: Findings): {
   warnings: string[];
 } {
   return errors.length === 0
-    ? { allowed: true, code: 200, message: 'allowed to be admitted', warnings }
-    : { allowed: false, code: 422, message: errorsText(errors), warnings };
+    ? { allowed: true, code: 200, message: 'allowed to be admitted', warnings: warnings.map(warningText) }
+    : { allowed: false, code: 422, message: errorsText(errors), warnings: warnings.map(warningText) };
 }
+
+const warningText = ({ field, message }: FieldWarning): string => `${field}: ${message}`;
 
 /** A set as `v1beta1`, or why it cannot be read. */
 function read(object: unknown): Field | FieldError[] {
@@ -155,13 +163,13 @@ function sidecarsErrors(spec: Field): FieldError[] {
 }
 
 /** Fields that are stored and have no effect (Q26). */
-const unknownFields = (object: unknown): string[] =>
+const unknownFields = (object: unknown): FieldWarning[] =>
   problemsOfSet(object)
     .filter(({ kind }) => kind === 'unknown')
-    .map(({ path, message }) => `${path}: ${message}`);
+    .map(({ path, message }) => ({ field: path, message }));
 
 /** What is allowed and yet hardly meant. */
-function doubts(set: Field): string[] {
+function doubts(set: Field): FieldWarning[] {
   const spec = get(set, 'spec');
   const strategy = get(spec, 'updateStrategy');
   const maxUnavailable = get(strategy, 'maxUnavailable');
@@ -170,13 +178,14 @@ function doubts(set: Field): string[] {
     list(get(spec, kind)).flatMap((container) =>
       expressionsOf(container).flatMap(({ at, resource, expression }) => {
         const problem = partialProblem(expression, resource);
-        return problem === undefined ? [] : [`${at}: some pods cannot be created with this expression: ${problem}`];
+        if (problem === undefined) return [];
+        return [{ field: at, message: `some pods cannot be created with this expression: ${problem}` }];
       }),
     ),
   );
   return [
     ...(isStuck && text(get(strategy, 'type')) === 'RollingUpdate'
-      ? [`${maxUnavailable.at}: with 0, only pods that are not ready are upgraded`]
+      ? [{ field: maxUnavailable.at, message: 'with 0, only pods that are not ready are upgraded' }]
       : []),
     ...expressions,
   ];

@@ -1,3 +1,4 @@
+import { own } from '../../api/json.ts';
 import type { Container, EnvVar, Pod } from '../../api/kubernetes.ts';
 import { env } from '../../api/pod-contract.ts';
 import type { TransferEnv } from '../../api/sidecar-set.ts';
@@ -45,8 +46,8 @@ function sourceOf({ sourceContainerName, sourceContainerNameFrom }: TransferEnv,
   const path = sourceContainerNameFrom?.fieldRef?.fieldPath;
   if (path === undefined) return sourceContainerName;
   const [, map, key = ''] = FIELD_PATH.exec(path) ?? [];
-  if (map === 'labels') return pod.metadata?.labels?.[key];
-  return map === undefined ? undefined : pod.metadata?.annotations?.[key];
+  if (map === 'labels') return own(pod.metadata?.labels, key);
+  return map === undefined ? undefined : own(pod.metadata?.annotations, key);
 }
 
 /** The variables of a container that one of its mounts' `subPathExpr` needs. */

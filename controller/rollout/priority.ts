@@ -1,3 +1,4 @@
+import { own } from '../../api/json.ts';
 import { isEmptySelector, matches } from '../../api/selector.ts';
 import type { UpdateStrategy } from '../../api/sidecar-set.ts';
 import type { Labels } from './scatter.ts';
@@ -45,8 +46,8 @@ function isValid(selector: Parameters<typeof matches>[0]): boolean {
 
 function rankByOrder(keys: NonNullable<PriorityStrategy['orderPriority']>): (labels: Labels) => Rank {
   return (labels) => {
-    const level = keys.findIndex(({ orderedKey }) => labels?.[orderedKey] !== undefined);
-    const value = labels?.[keys[level]?.orderedKey ?? ''] ?? '';
+    const level = keys.findIndex(({ orderedKey }) => own(labels, orderedKey) !== undefined);
+    const value = own(labels, keys[level]?.orderedKey ?? '') ?? '';
     return [level, level < 0 ? 0 : -trailingNumber(value)];
   };
 }

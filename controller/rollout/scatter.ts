@@ -1,3 +1,5 @@
+import { own } from '../../api/json.ts';
+
 /** A pod's labels; `undefined` where a list of pods has a gap. */
 export type Labels = Readonly<Record<string, string>> | undefined;
 
@@ -22,7 +24,7 @@ export function scatter(waiting: readonly number[], pods: readonly Labels[], ter
 export function expandTerms(pods: readonly Labels[], terms: readonly ScatterTerm[]): ScatterTerm[] {
   const expanded = terms.flatMap((term) => {
     if (term.value !== '*') return [term];
-    const values = new Set(pods.map((labels) => labels?.[term.key]));
+    const values = new Set(pods.map((labels) => own(labels, term.key)));
     return [...values].filter((value) => value !== undefined).map((value) => ({ key: term.key, value }));
   });
   return [...new Map(expanded.map(({ key, value }) => [JSON.stringify([key, value]), { key, value }])).values()];
@@ -51,14 +53,14 @@ export function usedTerms(
 function countValues(waiting: readonly number[], pods: readonly Labels[], key: string): Map<string, number> {
   const counts = new Map<string, number>();
   for (const index of waiting) {
-    const value = pods[index]?.[key];
+    const value = own(pods[index], key);
     if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
   }
   return counts;
 }
 
 /** A missing label counts as an empty one. */
-const has = (labels: Labels, { key, value }: ScatterTerm): boolean => (labels?.[key] ?? '') === value;
+const has = (labels: Labels, { key, value }: ScatterTerm): boolean => (own(labels, key) ?? '') === value;
 
 /** Spreads the pods of one term; the last of them stays last, so that the term is under way from start to end. */
 export function scatterByTerm(waiting: readonly number[], pods: readonly Labels[], term: ScatterTerm): number[] {

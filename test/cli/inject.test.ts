@@ -151,6 +151,22 @@ data: {spec: {$patch: replace, containers: [{name: log, image: 'log:0'}]}}
   t.regex(stdout, /image: log:0/);
 });
 
+test('what is only doubtful is told once, and a mistake of a set that a cluster holds already is only told', (t) => {
+  const doubtful = `${set}  updateStrategy: {type: RollingUpdate, maxUnavailable: 0}
+`.replace(
+    "image: 'log:1'",
+    "image: 'log:1', newer: 1, resourcesPolicy: {targetContainersMode: sum, targetContainersNameRegex: .*, resourcesExpr: {limits: {cpu: '100MB'}}}",
+  );
+  const refused = runOn(t, { 'set.yaml': doubtful, 'pod.yaml': pod });
+  t.is(refused.code, 2);
+  t.regex(refused.stderr, /^set\.yaml:\d+: spec\[0\]\.resourcesPolicy\.resourcesExpr\.limits\.cpu: Invalid value/m);
+  const stored = runOn(t, { 'set.yaml': doubtful.replace('name: s', 'name: s, uid: 1-2'), 'pod.yaml': pod });
+  t.is(stored.code, 0, stored.stderr);
+  t.regex(stored.stderr, /warning: spec\[0\]\.resourcesPolicy.*the stored SidecarSet has this too/);
+  t.regex(stored.stderr, /warning: spec\.updateStrategy\.maxUnavailable: with 0/);
+  t.is(stored.stderr.match(/newer: unknown field/g)?.length, 1);
+});
+
 test('several pods, also of a list, are printed one by one', (t) => {
   const list = JSON.stringify({
     kind: 'PodList',

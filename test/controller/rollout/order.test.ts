@@ -188,3 +188,17 @@ test('of several scatter terms, one with an empty value is not for pods without 
   t.deepEqual(usedTerms([0, 1, 2, 3], pods, terms), [{ key: 'b', value: 'x' }]);
   t.deepEqual(usedTerms([0, 1, 2, 3], pods, terms.slice(0, 1)), terms.slice(0, 1));
 });
+
+test('a key that every JavaScript object has is no label that a pod carries', (t) => {
+  const keys = ['constructor', 'toString', '__proto__'];
+  t.deepEqual(
+    expandTerms(
+      [{}, {}],
+      keys.map((key) => ({ key, value: '*' })),
+    ),
+    [],
+  );
+  const compare = comparePriority({ orderPriority: keys.map((orderedKey) => ({ orderedKey })) });
+  t.is(compare({}, {}), 0);
+  t.true(compare({}, { constructor: '1' }) < 0);
+});
