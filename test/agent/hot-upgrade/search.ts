@@ -3,7 +3,7 @@ import type { Step } from '../../../agent/hot-upgrade/step.ts';
 import { canServe, faults, isDoomed, progress } from './nature.ts';
 import { seen } from './scene.ts';
 import type { Copy, Setting, World } from './world.ts';
-import { keyOf, stepped, viewOf, worldOf } from './world.ts';
+import { formOf, keyOf, stepped, viewOf, worldOf } from './world.ts';
 
 const copy = (want: string, changes: Partial<Copy>): Copy => ({
   want,
@@ -42,6 +42,10 @@ const left = (setting: Setting, hash: string, working = 'm-2'): World => ({
   hash,
 });
 
+/** The worlds in which it begins. */
+export const initial = (setting: Setting): World[] =>
+  setting.found ? [left(setting, 'h2'), left(setting, 'h1'), left(setting, 'h2', 'm-7')] : [injected(setting)];
+
 type Violation = (what: string, world: World, step: Step) => void;
 
 export interface Found {
@@ -56,17 +60,22 @@ export interface Found {
 export function explore(setting: Setting, violation: Violation): Found {
   const search: Found = { worlds: [], steps: [], next: [], patches: [] };
   const indexes = new Map<string, number>();
+  const forms = new Map<string, Map<string, number>>();
   const indexOf = (world: World): number => {
-    const key = keyOf(world);
-    let index = indexes.get(key);
+    // Most worlds come again in the very form in which they came before, and that is cheap to see.
+    let known = forms.get(world.record);
+    if (!known) forms.set(world.record, (known = new Map()));
+    const form = formOf(world);
+    let index = known.get(form);
     if (index === undefined) {
-      index = search.worlds.push(worldOf(key)) - 1;
+      const key = keyOf(world, setting);
+      index = indexes.get(key) ?? search.worlds.push(worldOf(key)) - 1;
       indexes.set(key, index);
+      known.set(form, index);
     }
     return index;
   };
-  const found = [left(setting, 'h2'), left(setting, 'h1'), left(setting, 'h2', 'm-7')];
-  for (const start of setting.found ? found : [injected(setting)]) indexOf(start);
+  for (const start of initial(setting)) indexOf(start);
   for (let index = 0; index < search.worlds.length; index++) {
     const world = search.worlds[index] as World;
     const view = viewOf(world, setting);
