@@ -1,5 +1,7 @@
 import { decide } from '../../../agent/hot-upgrade/decide.ts';
+import type { Decision } from '../../../agent/hot-upgrade/decide.ts';
 import type { Step } from '../../../agent/hot-upgrade/step.ts';
+import type { Memory, View } from '../../../agent/hot-upgrade/view.ts';
 import { canServe, faults, isDoomed, progress } from './nature.ts';
 import { seen } from './scene.ts';
 import type { Copy, Setting, World } from './world.ts';
@@ -43,8 +45,10 @@ const left = (setting: Setting, hash: string, working = 'm-2'): World => ({
 });
 
 /** The worlds in which it begins. */
-export const initial = (setting: Setting): World[] =>
+const initial = (setting: Setting): World[] =>
   setting.found ? [left(setting, 'h2'), left(setting, 'h1'), left(setting, 'h2', 'm-7')] : [injected(setting)];
+
+export type Decide = (view: View, memory: Memory) => Decision;
 
 type Violation = (what: string, world: World, step: Step) => void;
 
@@ -57,7 +61,7 @@ export interface Found {
 }
 
 /** Every world that can be reached, whatever happens; the agent may take its step, or be dead, at any time. */
-export function explore(setting: Setting, violation: Violation): Found {
+export function explore(setting: Setting, violation: Violation, deciding: Decide = decide): Found {
   const search: Found = { worlds: [], steps: [], next: [], patches: [] };
   const indexes = new Map<string, number>();
   const forms = new Map<string, Map<string, number>>();
@@ -79,7 +83,7 @@ export function explore(setting: Setting, violation: Violation): Found {
   for (let index = 0; index < search.worlds.length; index++) {
     const world = search.worlds[index] as World;
     const view = viewOf(world, setting);
-    const { step } = decide(view, seen);
+    const { step } = deciding(view, seen);
     const after = stepped(world, view, step);
     if (after) judge(world, after, step, setting, violation);
     const natural = progress(world, setting).map(indexOf);
