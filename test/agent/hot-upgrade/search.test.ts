@@ -56,8 +56,7 @@ test('the search finds an agent that tries a failed revision again and again', (
     const decision = decide(view, memory);
     const { step } = decision;
     if (step.do !== 'nothing' || !step.because.includes('this revision failed here')) return decision;
-    const annotations = { ...view.pod.metadata?.annotations };
-    delete annotations[upgradeKey];
+    const annotations = { ...view.pod.metadata?.annotations, [upgradeKey]: '' };
     return decide({ ...view, pod: { ...view.pod, metadata: { ...view.pod.metadata, annotations } } }, memory);
   });
   t.true(cycles > 0);

@@ -68,7 +68,7 @@ export function explore(setting: Setting, violation: Violation, deciding: Decide
   const indexOf = (world: World): number => {
     // Most worlds come again in the very form in which they came before, and that is cheap to see.
     let known = forms.get(world.record);
-    if (!known) forms.set(world.record, (known = new Map()));
+    if (!known) forms.set(world.record, (known = new Map<string, number>()));
     const form = formOf(world);
     let index = known.get(form);
     if (index === undefined) {
