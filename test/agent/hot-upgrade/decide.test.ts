@@ -156,6 +156,8 @@ test('Q4: soak and drain: at least the one, at most the other', (t) => {
   t.is(step('drained', 10_000).do, 'patch');
   t.is(step('draining', 29_000).do, 'wait');
   t.is(step('draining', 30_000).do, 'patch');
+  t.like(step('waiting', 9_000), { do: 'wait', again: now + 1_000 });
+  t.is(step('waiting', 10_000).do, 'patch', 'an old copy that was restarted and waits has nothing to drain');
   t.is(step(undefined, 10_000).do, 'patch', 'an old copy without the SDK says nothing');
 });
 
