@@ -1,6 +1,6 @@
 import { toBeta } from '../conversion.ts';
 import { ApiError } from '../error.ts';
-import { isObject } from '../json.ts';
+import { isObject, printJson } from '../json.ts';
 import type { ControllerRevision } from '../kubernetes.ts';
 import type { SidecarSet } from '../sidecar-set.ts';
 import { problemsOfSet } from '../wire/sidecar-set.ts';
@@ -136,7 +136,7 @@ function ownErrors(
 }
 
 const identityOf = ({ type, field, detail, badValue }: FieldError): string =>
-  JSON.stringify([type, field, detail, badValue]);
+  printJson([type, field, detail, badValue ?? null]);
 
 function selectorsErrors(spec: Field): FieldError[] {
   const [selector, namespaces] = [get(spec, 'selector'), get(spec, 'namespaceSelector')];
