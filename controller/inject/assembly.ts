@@ -5,7 +5,7 @@ import { hasRoomForVolume, withVolume } from './baton-volume.ts';
 import { mergeContainers, sortByName, type Placed } from './merging.ts';
 import { isInjectedContainer } from './shares.ts';
 import { sidecarsOf } from './sidecars.ts';
-import { uniqueByName, volumesOf } from './volumes.ts';
+import { mergeVolumes, uniqueByName, volumesOf } from './volumes.ts';
 import type { WarnOf } from './warnings.ts';
 
 /** What one set puts into a pod. */
@@ -56,14 +56,14 @@ export function withSidecars(
   }
   const init = sortByName(built.flatMap(({ init }) => init));
   const containers = built.flatMap(({ containers }) => containers);
-  const volumes = uniqueByName(
+  const volumes = mergeVolumes(
     spec.volumes ?? [],
     built.flatMap(({ set }) => volumesOf(set)),
   );
-  const secrets = uniqueByName(
-    spec.imagePullSecrets ?? [],
-    built.flatMap(({ set }) => set.spec.imagePullSecrets ?? []),
-  );
+  const secrets = uniqueByName([
+    ...(spec.imagePullSecrets ?? []),
+    ...built.flatMap(({ set }) => set.spec.imagePullSecrets ?? []),
+  ]);
   return {
     ...pod,
     spec: {
@@ -78,7 +78,7 @@ export function withSidecars(
 
 /** Names of the application's own containers that injected ones take the place of. */
 const replacedBy = (injected: readonly Placed[], existing: readonly Container[]): string[] =>
-  existing
+  [...new Map(existing.map((container) => [container.name, container])).values()]
     .filter((container) => !isInjectedContainer(container))
     .map(({ name }) => name)
     .filter((name) => injected.some(({ container }) => container.name === name));
