@@ -159,9 +159,28 @@ test("Baton's own fields", (t) => {
 
 test('a whitelist that cannot be read refuses, and says which', (t) => {
   const patched = set({ patchPodMetadata: [{ annotations: { a: 'b' }, patchPolicy: 'Retain' }] });
-  for (const whitelist of ['{bad', '5', '[]', '']) {
+  const mistyped = ['{"rules":5}', '{"rules":[{"allowedAnnotationKeyExprs":["a",1]}]}', '{"rules":[{"selector":[]}]}'];
+  for (const whitelist of ['{bad', '5', '[]', '', ...mistyped]) {
     t.regex(errorsOf(patched, { whitelist }).join(), /SidecarSet_PatchPodMetadata_WhiteList/, whitelist);
   }
+});
+
+test('a whitelist is read as Go reads it: whatever the case of its keys', (t) => {
+  const patched = (label: string): unknown => ({
+    ...set({ patchPodMetadata: [{ annotations: { a: 'b' }, patchPolicy: 'Retain' }] }),
+    metadata: { name: 'set', labels: { t: label } },
+  });
+  const whitelist = JSON.stringify({
+    Rules: [null, { Selector: { MATCHLABELS: { t: '1' } }, AllowedAnnotationKeyExprs: ['^a$'], extra: 1 }],
+  });
+  t.deepEqual(errorsOf(patched('1'), { whitelist }), []);
+  t.deepEqual(errorsOf(patched('2'), { whitelist }), [
+    'spec.patchPodMetadata: sidecarSet patch metadata annotation is not allowed',
+  ]);
+  t.deepEqual(
+    errorsOf(patched('1'), { whitelist: '{"rules":[{"selector":{},"allowedAnnotationKeyExprs":["a"]}]}' }),
+    [],
+  );
 });
 
 test('maxUnavailable 0 is accepted with a warning', (t) => {
