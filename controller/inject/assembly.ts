@@ -49,9 +49,10 @@ export function withSidecars(
   built: readonly Built[],
   { sortContainersByName, warnOf }: { sortContainersByName: boolean; warnOf: WarnOf },
 ): Pod {
-  const spec: PodSpec = pod.spec ?? { containers: [] };
+  const spec: Partial<PodSpec> = pod.spec ?? {};
+  const existing = spec.containers ?? [];
   for (const { set, init, containers } of built) {
-    const replaced = [...replacedBy(init, spec.initContainers ?? []), ...replacedBy(containers, spec.containers)];
+    const replaced = [...replacedBy(init, spec.initContainers ?? []), ...replacedBy(containers, existing)];
     for (const name of replaced) warnOf(set)(`container ${name}: it replaces the pod's own container of that name`);
   }
   const init = sortByName(built.flatMap(({ init }) => init));
@@ -69,7 +70,7 @@ export function withSidecars(
     spec: {
       ...spec,
       ...given('initContainers', mergeContainers(spec.initContainers ?? [], init)),
-      containers: mergeContainers(spec.containers, sortContainersByName ? sortByName(containers) : containers),
+      containers: mergeContainers(existing, sortContainersByName ? sortByName(containers) : containers),
       ...given('volumes', built.some(({ needsVolume }) => needsVolume) ? withVolume(volumes) : volumes),
       ...given('imagePullSecrets', secrets),
     },

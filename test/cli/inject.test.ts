@@ -265,6 +265,48 @@ test('a namespaceSelector that asks for labels of an unknown namespace is warned
   t.regex(stderr, /no Namespace default in the files/);
 });
 
+test('a Namespace in the files has its name as a label, as in a cluster', (t) => {
+  const alpha = set.replace('v1beta1', 'v1alpha1').replace('spec:', 'spec:\n  namespace: default');
+  for (const labels of ['', ', labels: null', ', labels: {kubernetes.io/metadata.name: other}']) {
+    const namespace = `kind: Namespace\nmetadata: {name: default${labels}}\n---\n`;
+    const { stdout, stderr } = runOn(t, { 'set.yaml': alpha, 'pod.yaml': namespace + pod });
+    t.is(stderr, '');
+    t.deepEqual(namesIn(stdout), ['log', 'app']);
+  }
+  const listed = 'kind: Namespace\nmetadata: {name: default, labels: [a]}\n---\n';
+  t.is(
+    runOn(t, { 'set.yaml': set, 'pod.yaml': listed + pod }).stderr,
+    'pod.yaml:2: metadata.labels: must be an object, not a list\n',
+  );
+});
+
+test('a pod may have no containers, and labels that are null, but no null in a list', (t) => {
+  const everywhere = set.replace(
+    'selector: {matchLabels: {app: web}}',
+    'selector: {matchExpressions: [{key: x, operator: DoesNotExist}]}',
+  );
+  for (const body of ['', 'spec:\n', 'spec: {}\n', 'spec: {containers: null}\n']) {
+    const { stdout, stderr } = runOn(t, {
+      'set.yaml': everywhere,
+      'pod.yaml': `kind: Pod\nmetadata: {labels: null}\n${body}`,
+    });
+    t.is(stderr, '', body);
+    t.deepEqual(namesIn(stdout), ['log'], body);
+  }
+  const nulls = `${pod}  volumes: [null]\n`.replace("'app:1'}", "'app:1', env: [null]}, null");
+  t.deepEqual(runOn(t, { 'set.yaml': set, 'pod.yaml': nulls }).stderr.trimEnd().split('\n'), [
+    'pod.yaml:5: spec.containers[0].env[0]: must not be null',
+    'pod.yaml:5: spec.containers[1]: must not be null',
+    'pod.yaml:6: spec.volumes[0]: must not be null',
+  ]);
+});
+
+test('two SidecarSets of one name are a mistake', (t) => {
+  const { code, stderr } = runOn(t, { 'a.yaml': set, 'b.yaml': `---\n${set}`, 'pod.yaml': pod });
+  t.is(code, 2);
+  t.regex(stderr, /^b\.yaml:4: metadata\.name: \S*a\.yaml:3 has a SidecarSet of this name already\n$/);
+});
+
 test('a pod that would be refused is not printed', (t) => {
   const policy =
     "resourcesPolicy: {targetContainersMode: sum, targetContainersNameRegex: '^x', resourcesExpr: {limits: {cpu: cpu}}}";

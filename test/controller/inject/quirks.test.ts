@@ -298,3 +298,15 @@ test('labels and annotations that are null are none', (t) => {
   const set = setOf('s', { containers: [cold], selector: absent, namespaceSelector: absent });
   t.deepEqual(injectInto(pod, [set], { namespaces }).sidecarSets, ['s']);
 });
+
+test('a pod without containers gets those of the sets', (t) => {
+  const set = setOf('s', { containers: [cold] });
+  for (const spec of [undefined, {}, { containers: null }] as Pod['spec'][]) {
+    const { metadata } = podOf();
+    const injected = injectInto({ metadata, ...(spec && { spec }) }, [set]);
+    t.deepEqual(
+      injected.pod.spec?.containers.map(({ name }) => name),
+      ['log'],
+    );
+  }
+});
