@@ -125,6 +125,35 @@ test('surprise 19: a hot container and one with the name of its copy', (t) => {
   t.deepEqual(errorsOf(set({ containers: [single] }), { others: [set({ containers: [pair] }, 'other')] }), [conflict]);
 });
 
+test('surprise 19: misspelt members of enumerations are refused, and warned of where they are stored already', (t) => {
+  const foreign = {
+    upgradeStrategy: { upgradeType: 'hotUpgrade' as 'HotUpgrade' },
+    shareVolumeDevicePolicy: { type: 'Enabled' as 'enabled' },
+  };
+  const inInit = { podInjectPolicy: 'After' as 'AfterAppContainer', shareVolumePolicy: { type: 'on' as 'enabled' } };
+  const spec = {
+    updateStrategy: { type: 'rollingUpdate' as 'RollingUpdate' },
+    containers: [container(foreign)],
+    initContainers: [container({ name: 'first', ...foreign, ...inInit })],
+  };
+  const patchPodMetadata = [{ annotations: { a: 'b' }, patchPolicy: 'overwrite' as 'Overwrite' }];
+  const mistaken = set({ ...spec, patchPodMetadata });
+  const whitelist = '{"rules":[{"allowedAnnotationKeyExprs":["a"]}]}';
+  t.deepEqual(errorsOf(mistaken, { whitelist }), [
+    'spec.updateStrategy.type: supported values: "NotUpdate", "RollingUpdate"',
+    'spec.initContainers[0].podInjectPolicy: supported values: "BeforeAppContainer", "AfterAppContainer"',
+    'spec.initContainers[0].shareVolumePolicy.type: supported values: "enabled", "disabled"',
+    'spec.initContainers[0].upgradeStrategy.upgradeType: supported values: "ColdUpgrade", "HotUpgrade"',
+    'spec.initContainers[0].shareVolumeDevicePolicy.type: supported values: "enabled", "disabled"',
+    'spec.containers[0].upgradeStrategy.upgradeType: supported values: "ColdUpgrade", "HotUpgrade"',
+    'spec.containers[0].shareVolumeDevicePolicy.type: supported values: "enabled", "disabled"',
+    'spec.patchPodMetadata[0].patchPolicy: supported values: "Retain", "Overwrite", "MergePatchJson"',
+  ]);
+  const update = findings(mistaken, { old: mistaken, whitelist });
+  t.deepEqual(update.errors, []);
+  t.is(update.warnings.length, 8);
+});
+
 test('surprise 7: what injection reads of an update strategy is checked without RollingUpdate too', (t) => {
   const strategy = { type: 'NotUpdate', partition: 'x', maxUnavailable: '5', selector: {} };
   t.deepEqual(
