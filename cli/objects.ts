@@ -7,7 +7,7 @@ import type { ControllerRevision, Namespace, Pod } from '../api/kubernetes.ts';
 import { nearest } from '../api/nearest.ts';
 import { fieldProblems, withSchemaDefaults } from '../api/schema.ts';
 import type { SidecarSet } from '../api/sidecar-set.ts';
-import { reasonText } from '../api/validation/field-error.ts';
+import { reasonText, type FieldError } from '../api/validation/field-error.ts';
 import { validate } from '../api/validation/validate.ts';
 import { namespaceProblems } from '../api/wire/namespace.ts';
 import { podProblems } from '../api/wire/pod.ts';
@@ -165,7 +165,9 @@ function isValid(
   const stored = object.metadata.uid === undefined ? {} : { old: object };
   const operation = 'old' in stored ? 'UPDATE' : 'CREATE';
   const { errors, warnings } = validate({ operation, object, ...stored, others, revisions, featureGates });
-  for (const error of errors) complain('error', error.field, reasonText(error));
+  // A stored set may outlive the revision that it pins: it is then injected as it is now, with a warning (Q21).
+  const isWrong = ({ field }: FieldError): boolean => !('old' in stored && field === 'revision');
+  for (const error of errors) complain(isWrong(error) ? 'error' : 'warning', error.field, reasonText(error));
   for (const { field, message } of warnings) complain('warning', field, message);
-  return errors.length === 0;
+  return !errors.some(isWrong);
 }

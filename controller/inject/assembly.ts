@@ -1,7 +1,7 @@
 import type { Container, Pod, PodSpec } from '../../api/kubernetes.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { hotSidecars } from './annotations.ts';
-import { hasRoomForVolume, withVolume } from './baton-volume.ts';
+import { hasFolder, hasRoomForVolume, withVolume } from './baton-volume.ts';
 import { mergeContainers, sortByName, type Placed } from './merging.ts';
 import { isInjectedContainer } from './shares.ts';
 import { sidecarsOf } from './sidecars.ts';
@@ -39,7 +39,9 @@ export function buildSidecars(
     const warn = warnOf(set);
     const isHot = hotSidecars(set).length > 0;
     if (isHot && !hasVolume) warn('another volume is named baton, so the copies of hot sidecars meet in /dev/shm');
-    return { set, ...sidecarsOf(set, { pod, declared, hasVolume }, warn), needsVolume: isHot && hasVolume };
+    const sidecars = sidecarsOf(set, { pod, declared, hasVolume }, warn);
+    const placed = [...sidecars.init, ...sidecars.containers];
+    return { set, ...sidecars, needsVolume: isHot && placed.some(({ container }) => hasFolder(container)) };
   });
 }
 

@@ -167,6 +167,18 @@ test('what is only doubtful is told once, and a mistake of a set that a cluster 
   t.is(stored.stderr.match(/newer: unknown field/g)?.length, 1);
 });
 
+test('Q21: a set that a cluster holds is injected as it is now when its revision is not in the files', (t) => {
+  const pinned = `${set}  injectionStrategy: {revision: {revisionName: gone}}\n`;
+  const refused = runOn(t, { 'set.yaml': pinned, 'pod.yaml': pod });
+  t.is(refused.code, 2);
+  t.regex(refused.stderr, /^set\.yaml:\d+: revision: .*"gone" not found/);
+  const stored = runOn(t, { 'set.yaml': pinned.replace('name: s', 'name: s, uid: 1-2'), 'pod.yaml': pod });
+  t.is(stored.code, 0);
+  t.regex(stored.stderr, /^set\.yaml:\d+: warning: revision: .*"gone" not found/);
+  t.regex(stored.stderr, /no ControllerRevision "gone"; the newest spec is injected/);
+  t.deepEqual(namesIn(stored.stdout), ['log', 'app']);
+});
+
 test('several pods, also of a list, are printed one by one', (t) => {
   const list = JSON.stringify({
     kind: 'PodList',

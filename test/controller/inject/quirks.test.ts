@@ -153,6 +153,19 @@ test('a resourcesPolicy without a target stops the pod, and says why', (t) => {
   });
 });
 
+test('an amount of the pod that is none stops a pod whose resources are computed from it', (t) => {
+  const resourcesPolicy = {
+    targetContainersMode: 'sum' as const,
+    targetContainersNameRegex: 'app',
+    resourcesExpr: { limits: { cpu: 'cpu' } },
+  };
+  const pod = podOf({ containers: [{ name: 'app', resources: { limits: { cpu: 'much' } } }] });
+  t.throws(() => injectInto(pod, [setOf('s', { containers: [{ ...cold, resourcesPolicy }] })]), {
+    code: 'ERR_BATON_RESOURCES',
+    message: /^container log: resourcesPolicy: a target's limits\.cpu: .*much/,
+  });
+});
+
 test('only a pod that is being created is injected into', (t) => {
   t.true(isForInjection({ operation: 'CREATE' }));
   for (const operation of ['UPDATE', 'DELETE', 'CONNECT']) t.false(isForInjection({ operation }));
