@@ -68,9 +68,9 @@ function printSorted(value: unknown): string {
   return `{${fields.join(',')}}`;
 }
 
-/** A map's own value: what objects inherit (`constructor`) nobody wrote. */
-export const own = <T>(map: Readonly<Record<string, T>> | undefined, key: string): T | undefined =>
-  map !== undefined && Object.hasOwn(map, key) ? map[key] : undefined;
+/** A map's own value: what objects inherit (`constructor`) nobody wrote; `null` is no map. */
+export const own = <T>(map: Readonly<Record<string, T>> | null | undefined, key: string): T | undefined =>
+  map && Object.hasOwn(map, key) ? map[key] : undefined;
 
 /** Compares two texts by their UTF-8 bytes, as Go sorts strings; for `sort`. */
 export function compareBytes(a: string, b: string): number {

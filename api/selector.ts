@@ -33,15 +33,21 @@ export function matches(selector: LabelSelector | undefined, labels: Labels | un
   }
   const { matchLabels } = selector;
   for (const key in matchLabels) {
-    if (own(labels, key) !== matchLabels[key]) return false;
+    if (labelOf(labels, key) !== labelOf(matchLabels, key)) return false;
   }
-  return requirements.every((requirement) => meets(requirement, own(labels, requirement.key)));
+  return requirements.every((requirement) => meets(requirement, labelOf(labels, requirement.key)));
 }
 
-function meets({ operator, values = [] }: Requirement, value: string | undefined): boolean {
+/** A label's value; Go reads `null` as the empty text. */
+function labelOf(labels: Readonly<Record<string, string | null>> | undefined, key: string): string | undefined {
+  const value = own(labels, key);
+  return value === null ? '' : value;
+}
+
+function meets({ operator, values }: Requirement, value: string | undefined): boolean {
   if (operator === 'Exists') return value !== undefined;
   if (operator === 'DoesNotExist') return value === undefined;
-  const listed = value !== undefined && values.includes(value);
+  const listed = value !== undefined && (values ?? []).includes(value);
   return operator === 'In' ? listed : !listed;
 }
 

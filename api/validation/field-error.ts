@@ -1,3 +1,4 @@
+import type { LosslessNumber } from 'lossless-json';
 import { printJson } from '../json.ts';
 
 /** What is wrong with a field, in the words of the Kubernetes API. */
@@ -12,7 +13,7 @@ const HEADINGS = {
   FieldValueTypeInvalid: 'Invalid value',
 } as const;
 
-type Scalar = string | number | boolean;
+type Scalar = string | number | LosslessNumber | boolean;
 
 /** One mistake in an object: the field's path, what is wrong, and the value if it is a plain string, number or boolean. */
 export interface FieldError {

@@ -1,12 +1,13 @@
 import { toBeta } from '../conversion.ts';
 import { ApiError } from '../error.ts';
-import { isObject } from '../json.ts';
+import { isObject, printJson } from '../json.ts';
 import type { ControllerRevision } from '../kubernetes.ts';
 import type { SidecarSet } from '../sidecar-set.ts';
 import { problemsOfSet } from '../wire/sidecar-set.ts';
 import { additionErrors } from './additions.ts';
 import { canaryErrors } from './canary.ts';
 import { conflictErrors } from './conflicts.ts';
+import { enumerationErrors } from './enumerations.ts';
 import { errorsText, reasonText, required, stricter, typeInvalid, type FieldError } from './field-error.ts';
 import { get, isSet, list, text, type Field } from './field.ts';
 import { hotErrors } from './hot.ts';
@@ -50,7 +51,7 @@ export interface FieldWarning {
 /**
  * Validates a SidecarSet as OpenKruise's webhook does (`sidecarset.md` 1.6), and more strictly where nothing good can come of
  * what it accepts. A mistake of that second kind which the stored set has too is only a warning, so that sets which
- * OpenKruise stored can still be changed. Enumerations and required fields are the CRD's to check. Whatever `object` and `old` are, it does not throw.
+ * OpenKruise stored can still be changed. Required fields are the CRD's to check. Whatever `object` and `old` are, it does not throw.
  */
 export function validate(admission: Admission): Findings {
   const set = read(admission.object);
@@ -131,12 +132,13 @@ function ownErrors(
     ...sidecarsErrors(spec),
     ...patchPodMetadataErrors(set, rules),
     ...additionErrors(spec),
+    ...enumerationErrors(spec),
     ...(old ? updateErrors(set, old) : []),
   ];
 }
 
 const identityOf = ({ type, field, detail, badValue }: FieldError): string =>
-  JSON.stringify([type, field, detail, badValue]);
+  printJson([type, field, detail, badValue ?? null]);
 
 function selectorsErrors(spec: Field): FieldError[] {
   const [selector, namespaces] = [get(spec, 'selector'), get(spec, 'namespaceSelector')];

@@ -125,6 +125,35 @@ test('surprise 19: a hot container and one with the name of its copy', (t) => {
   t.deepEqual(errorsOf(set({ containers: [single] }), { others: [set({ containers: [pair] }, 'other')] }), [conflict]);
 });
 
+test('surprise 19: misspelt members of enumerations are refused, and warned of where they are stored already', (t) => {
+  const foreign = {
+    upgradeStrategy: { upgradeType: 'hotUpgrade' as 'HotUpgrade' },
+    shareVolumeDevicePolicy: { type: 'Enabled' as 'enabled' },
+  };
+  const inInit = { podInjectPolicy: 'After' as 'AfterAppContainer', shareVolumePolicy: { type: 'on' as 'enabled' } };
+  const spec = {
+    updateStrategy: { type: 'rollingUpdate' as 'RollingUpdate' },
+    containers: [container(foreign)],
+    initContainers: [container({ name: 'first', ...foreign, ...inInit })],
+  };
+  const patchPodMetadata = [{ annotations: { a: 'b' }, patchPolicy: 'overwrite' as 'Overwrite' }];
+  const mistaken = set({ ...spec, patchPodMetadata });
+  const whitelist = '{"rules":[{"allowedAnnotationKeyExprs":["a"]}]}';
+  t.deepEqual(errorsOf(mistaken, { whitelist }), [
+    'spec.updateStrategy.type: supported values: "NotUpdate", "RollingUpdate"',
+    'spec.initContainers[0].podInjectPolicy: supported values: "BeforeAppContainer", "AfterAppContainer"',
+    'spec.initContainers[0].shareVolumePolicy.type: supported values: "enabled", "disabled"',
+    'spec.initContainers[0].upgradeStrategy.upgradeType: supported values: "ColdUpgrade", "HotUpgrade"',
+    'spec.initContainers[0].shareVolumeDevicePolicy.type: supported values: "enabled", "disabled"',
+    'spec.containers[0].upgradeStrategy.upgradeType: supported values: "ColdUpgrade", "HotUpgrade"',
+    'spec.containers[0].shareVolumeDevicePolicy.type: supported values: "enabled", "disabled"',
+    'spec.patchPodMetadata[0].patchPolicy: supported values: "Retain", "Overwrite", "MergePatchJson"',
+  ]);
+  const update = findings(mistaken, { old: mistaken, whitelist });
+  t.deepEqual(update.errors, []);
+  t.is(update.warnings.length, 8);
+});
+
 test('surprise 7: what injection reads of an update strategy is checked without RollingUpdate too', (t) => {
   const strategy = { type: 'NotUpdate', partition: 'x', maxUnavailable: '5', selector: {} };
   t.deepEqual(
@@ -159,9 +188,28 @@ test("Baton's own fields", (t) => {
 
 test('a whitelist that cannot be read refuses, and says which', (t) => {
   const patched = set({ patchPodMetadata: [{ annotations: { a: 'b' }, patchPolicy: 'Retain' }] });
-  for (const whitelist of ['{bad', '5', '[]', '']) {
+  const mistyped = ['{"rules":5}', '{"rules":[{"allowedAnnotationKeyExprs":["a",1]}]}', '{"rules":[{"selector":[]}]}'];
+  for (const whitelist of ['{bad', '5', '[]', '', ...mistyped]) {
     t.regex(errorsOf(patched, { whitelist }).join(), /SidecarSet_PatchPodMetadata_WhiteList/, whitelist);
   }
+});
+
+test('a whitelist is read as Go reads it: whatever the case of its keys', (t) => {
+  const patched = (label: string): unknown => ({
+    ...set({ patchPodMetadata: [{ annotations: { a: 'b' }, patchPolicy: 'Retain' }] }),
+    metadata: { name: 'set', labels: { t: label } },
+  });
+  const whitelist = JSON.stringify({
+    Rules: [null, { Selector: { MATCHLABELS: { t: '1' } }, AllowedAnnotationKeyExprs: ['^a$'], extra: 1 }],
+  });
+  t.deepEqual(errorsOf(patched('1'), { whitelist }), []);
+  t.deepEqual(errorsOf(patched('2'), { whitelist }), [
+    'spec.patchPodMetadata: sidecarSet patch metadata annotation is not allowed',
+  ]);
+  t.deepEqual(
+    errorsOf(patched('1'), { whitelist: '{"rules":[{"selector":{},"allowedAnnotationKeyExprs":["a"]}]}' }),
+    [],
+  );
 });
 
 test('maxUnavailable 0 is accepted with a warning', (t) => {
