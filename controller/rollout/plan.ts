@@ -42,7 +42,7 @@ export interface Plan {
   upgrade: PodWrite[];
   /** Grants to give now, in order. */
   grant: PodWrite[];
-  /** Grants that nobody has claimed, to take back now. */
+  /** Grants to take back now: they have not changed their pods. */
   withdraw: PodWrite[];
   /** Pods of which more than images differ. */
   notUpgradable: string[];
@@ -162,7 +162,7 @@ function takeNow(
   for (const [facts, candidate] of candidates) {
     if (stop === undefined && isTaken(candidate, facts)) {
       now.set(facts, candidate);
-      const verdict = candidate.candidate === 'cold' ? 'upgrade' : 'grant';
+      const verdict = candidate.candidate === 'cold' ? 'upgrade' : candidate.isPulling ? 'upgrading' : 'grant';
       verdicts.set(facts.pod, { verdict, reason: candidate.reason });
     } else {
       verdicts.set(facts.pod, { verdict: 'waiting', reason: stop ?? whyNot(facts) });

@@ -27,9 +27,13 @@ export interface Judgement {
   reason: string;
 }
 
-/** A pod that could be upgraded now, cold or hot; `finish`: only its half-done upgrade is to be ended, at no cost. */
+/**
+ * A pod that could be upgraded now, cold or hot; `finish`: only its half-done upgrade is to be ended, at no cost. One whose
+ * agent still pulls images stays a candidate: it goes on, or its grant is taken back.
+ */
 export interface Candidate {
   candidate: 'cold' | 'hot' | 'finish';
+  isPulling?: boolean;
   reason: string;
 }
 
@@ -64,8 +68,8 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
   if (upgrade) {
     const { record, phase } = upgrade;
     const isCurrent = record.revision === subject.attempt;
-    const takesNewer = phase === 'Pulling' || phase === 'Upgrading';
-    if (isUnderWay(upgrade) && (isCurrent || !takesNewer)) {
+    const takesNewer = phase === 'Upgrading';
+    if (isUnderWay(upgrade) && phase !== 'Pulling' && (isCurrent || !takesNewer)) {
       return upgrading(isCurrent ? `the agent is at ${phase}` : `the agent first ends an earlier upgrade (${phase})`);
     }
     if (phase === 'Failed' && isCurrent) {
@@ -89,12 +93,7 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
   if (!pod.spec?.nodeName && facts.halfUpgraded.length === 0) {
     return { candidate: 'cold', reason: 'it is on no node yet: nothing to hand over' };
   }
-  return (
-    whyNoGrant(facts, subject, around) ?? {
-      candidate: 'hot',
-      reason: `granted to its agent: ${[...new Set(hot)].join(', ')}`,
-    }
-  );
+  return whyNoGrant(facts, subject, around) ?? toGrant('hot', [...new Set(hot)].join(', '), facts, subject);
 }
 
 const IN_PLACE: Candidate = { candidate: 'cold', reason: 'its images are changed in place' };
@@ -104,22 +103,24 @@ const NOT_READY: Judgement = { verdict: 'updated', reason: 'it is up to date, an
 function judgeUpdated(facts: PodFacts, subject: Subject, around: Surroundings): Judgement | Candidate {
   const [half] = facts.halfUpgraded;
   if (half !== undefined) {
-    return (
-      whyNoGrant(facts, subject, around) ?? {
-        candidate: 'finish',
-        reason: `granted to its agent: both copies of ${half} run`,
-      }
-    );
+    return whyNoGrant(facts, subject, around) ?? toGrant('finish', `both copies of ${half} run`, facts, subject);
   }
   return facts.isConsistent && facts.isReady ? UP_TO_DATE : NOT_READY;
 }
 
+function toGrant(candidate: Candidate['candidate'], what: string, facts: PodFacts, subject: Subject): Candidate {
+  return isPulling(facts, subject)
+    ? { candidate, reason: 'the agent is at Pulling', isPulling: true }
+    : { candidate, reason: `granted to its agent: ${what}` };
+}
+
+/** Whether its agent has begun with the grant that it has now, and not yet changed the pod. */
+const isPulling = ({ unclaimed, upgrade }: PodFacts, { attempt }: Subject): boolean =>
+  unclaimed?.revision === attempt && upgrade?.phase === 'Pulling' && upgrade.record.revision === attempt;
+
 /** Why its agent cannot be given a grant. */
-function whyNoGrant(
-  { pod, key, otherSet, unclaimed }: PodFacts,
-  subject: Subject,
-  around: Surroundings,
-): Judgement | undefined {
+function whyNoGrant(facts: PodFacts, subject: Subject, around: Surroundings): Judgement | undefined {
+  const { pod, key, otherSet, unclaimed } = facts;
   const nameless = subject.sidecars.find(({ emptyImage }) => emptyImage === '');
   if (nameless) return { verdict: 'blocked', reason: `${nameless.name} has no upgradeStrategy.hotUpgradeEmptyImage` };
   const node = pod.spec?.nodeName ?? '';
@@ -128,6 +129,7 @@ function whyNoGrant(
   const isCurrent = unclaimed?.revision === subject.attempt;
   if (otherSet !== undefined && !isCurrent)
     return { verdict: 'waiting', reason: `SidecarSet ${otherSet} is upgraded first` };
+  if (isPulling(facts, subject)) return undefined;
   const isLate = isCurrent && otherSet === undefined && isClaimLate(unclaimed.grantedAt, around.now);
   if (isLate || around.noAgent?.has(key))
     return { verdict: 'noAgent', reason: `no agent on node ${node} took its grant` };

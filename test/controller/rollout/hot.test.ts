@@ -104,12 +104,13 @@ test('unclaimed grants come first, also when the order has changed since', (t) =
   t.deepEqual([again.grant, again.withdraw], [[], []]);
 });
 
-test('maxUnavailable counts Upgrading and RollingBack; Pulling and Soaking pods serve', (t) => {
+test('maxUnavailable counts Upgrading and RollingBack; Soaking pods serve; a grant at Pulling holds its place', (t) => {
   const set = v2({ maxUnavailable: 2 });
   const free = (pod: Pod): number => planOf(set, [pod, ...podsOf(v1, 4).slice(1)]).grant.length;
   t.is(free(at('Upgrading', set, podOf(v1, 'p0'))), 1);
   t.is(free(at('RollingBack', set, podOf(v1, 'p0'))), 1);
-  t.is(free(at('Pulling', set, podOf(v1, 'p0'))), 2);
+  const [pulling] = granted(set, [podOf(v1, 'p0')]) as [Pod];
+  t.is(free(at('Pulling', set, pulling)), 1);
   const soaking = soakingOf(set, 'p0');
   t.regex(verdictOf(planOf(set, [soaking])), /Soaking/);
   t.is(free(soaking), 2);
@@ -130,7 +131,7 @@ test('what OpenKruise left half upgraded counts as OpenKruise counts it, and is 
 });
 
 test('a pod is left to its agent until the agent is done', (t) => {
-  const pod = podOf(v1, 'p0');
+  const [pod] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
   for (const phase of ['Pulling', 'Upgrading', 'RollingBack'] as const) {
     const planned = planOf(v2(), [at(phase, v2(), pod)]);
     t.is(verdictOf(planned), `upgrading: the agent is at ${phase}`);
@@ -155,6 +156,28 @@ test('unclaimed grants are taken back on pause, and replaced or taken back on a 
   t.deepEqual([names(newer.grant), names(newer.withdraw)], [['p0'], ['p1']]);
   const [taken] = afterWrites(pods, planOf(v2({ paused: true }), pods).withdraw);
   t.false(Object.hasOwn(taken?.metadata?.annotations ?? {}, grantKey));
+});
+
+test('at Pulling nothing of the pod is changed: its grant is taken back like one that nobody took', (t) => {
+  const [granting] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
+  const pod = at('Pulling', v2(), granting);
+  const withdrawn = (set: SidecarSet, context = {}, pods = [pod]): [string[], string] => {
+    const planned = planOf(set, pods, context);
+    t.deepEqual(planned.grant, []);
+    return [names(planned.withdraw), verdictOf(planned)];
+  };
+  t.deepEqual(withdrawn(v1), [['p0'], 'updated: it is up to date and ready']);
+  t.deepEqual(withdrawn(v2({ paused: true })), [['p0'], 'waiting: the rollout is paused']);
+  t.deepEqual(withdrawn(setWith('side:3', { hot: true, strategy: { paused: true } })), [
+    ['p0'],
+    'waiting: the rollout is paused',
+  ]);
+  t.deepEqual(withdrawn(v2(), { notReadyNodes: new Set(['n1']) }), [['p0'], 'waiting: node n1 is not Ready']);
+  const failed = at('Failed', v2(), podOf(v1, 'p1'));
+  t.deepEqual(withdrawn(v2(), {}, [pod, failed]), [['p0'], 'waiting: halted: 1 pods failed, the threshold is 1']);
+  const kept = [[], 'upgrading: the agent is at Pulling'];
+  t.deepEqual(withdrawn(v2(), { now: now + 900_000 }), kept, 'an agent is there, however long it pulls');
+  t.deepEqual(withdrawn(v2(), { noAgent: new Set(['default/p0']) }), kept);
 });
 
 test('a claimed grant is not taken back: its agent goes on from what it has', (t) => {
