@@ -68,8 +68,7 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
   if (upgrade) {
     const { record, phase } = upgrade;
     const isCurrent = record.revision === subject.attempt;
-    const takesNewer = phase === 'Upgrading';
-    if (isUnderWay(upgrade) && phase !== 'Pulling' && (isCurrent || !takesNewer)) {
+    if (isUnderWay(upgrade) && phase !== 'Pulling' && (isCurrent || !takesNewer(facts))) {
       return upgrading(isCurrent ? `the agent is at ${phase}` : `the agent first ends an earlier upgrade (${phase})`);
     }
     if (phase === 'Failed' && isCurrent) {
@@ -84,7 +83,7 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
   if (!isUpgradable(pod, subject)) {
     return { verdict: 'notUpgradable', reason: 'more than images differ: that takes a new pod' };
   }
-  const unsettled = unsettledIn(facts, subject);
+  const unsettled = takesNewer(facts) ? undefined : unsettledIn(facts, subject);
   if (unsettled !== undefined) return upgrading(`container ${unsettled} has not finished its last change`);
   const [unclear] = facts.unclear;
   if (unclear !== undefined) return { verdict: 'blocked', reason: `nothing tells which copy of ${unclear} serves` };
@@ -94,6 +93,18 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
     return { candidate: 'cold', reason: 'it is on no node yet: nothing to hand over' };
   }
   return whyNoGrant(facts, subject, around) ?? toGrant('hot', [...new Set(hot)].join(', '), facts, subject);
+}
+
+/**
+ * Whether a newer grant goes into the copies that an upgrade has changed and that do not serve (design section 4, rule 3). Their
+ * change may never finish: while a `postStart` hook hangs, the status shows the old container, and ready.
+ */
+function takesNewer({ upgrade }: PodFacts): boolean {
+  if (!upgrade) return false;
+  const { phase, record } = upgrade;
+  // Of a failure that was not rolled back both copies are left as they are.
+  const isLeft = record.phase === 'Failed' && Object.keys(record.sidecars).length > 0;
+  return phase === 'Upgrading' || isLeft;
 }
 
 const IN_PLACE: Candidate = { candidate: 'cold', reason: 'its images are changed in place' };

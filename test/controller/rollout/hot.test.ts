@@ -1,7 +1,8 @@
 import test from 'ava';
+import { decide } from '../../../agent/hot-upgrade/decide.ts';
 import { attemptOf, printGrants, readGrants, type Grant } from '../../../api/grant.ts';
 import type { Pod } from '../../../api/kubernetes.ts';
-import { grantKey, hashKey, resumeKey, workingKey } from '../../../api/pod-contract.ts';
+import { grantKey, hashKey, resumeKey, upgradeKey, workingKey } from '../../../api/pod-contract.ts';
 import type { SidecarSet, UpdateStrategy } from '../../../api/sidecar-set.ts';
 import type { RecordedPhase } from '../../../api/upgrade-record.ts';
 import { wellFormed } from '../../../controller/rollout/facts.ts';
@@ -35,6 +36,12 @@ const granted = (set: SidecarSet, pods: Pod[]): Pod[] => afterWrites(pods, planO
 
 /** A pod whose agent is at work on this set. */
 const at = (phase: RecordedPhase, set: SidecarSet, pod: Pod): Pod => withRecord(pod, { phase, revision: attempt(set) });
+
+/** The pod after its agent's next write. */
+function changed(pod: Pod, time: number): Pod {
+  const { step } = decide({ pod, now: time, stateFiles: new Map(), mayStart: true }, { firstLookAt: now });
+  return step.do === 'patch' ? written(pod, { ...step, namespace: 'default', name: 'p0' }) : pod;
+}
 
 /** A pod of which both copies run: the new image in `-2`, which works. */
 function halfUpgraded(set: SidecarSet, name: string): Pod {
@@ -146,6 +153,22 @@ test('a newer publish goes into a copy that does not serve yet; otherwise the ag
   t.regex(verdictOf(planOf(v3, [at('RollingBack', v2(), pod)])), /first ends an earlier upgrade \(RollingBack\)/);
   const soaking = soakingOf(v2(), 'p0');
   t.regex(verdictOf(planOf(v3, [soaking])), /first ends an earlier upgrade \(Soaking\)/);
+});
+
+test('a newer publish and a revert reach a pod whose hook hangs, or failed and was left so', (t) => {
+  const [granting] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
+  // The agent's patch; of the new container nothing is seen until its postStart hook returns.
+  const hanging = changed(granting, now + 1000);
+  t.is(hanging.spec?.containers.find(({ name }) => name === 'side-2')?.image, 'side:2');
+  t.is(verdictOf(planOf(v2(), [hanging])), 'upgrading: the agent is at Upgrading');
+  const record = { revision: attempt(v2()), result: 'failed', reason: 'DeadlineExceeded' } as const;
+  for (const pod of [hanging, withRecord(hanging, { ...record, phase: 'Failed' })]) {
+    t.is(verdictOf(planOf(v3, [pod])), 'grant: granted to its agent: side');
+    t.is(verdictOf(planOf(v1, [pod])), 'grant: granted to its agent: side');
+  }
+  const bare = structuredClone(hanging);
+  delete bare.metadata?.annotations?.[upgradeKey];
+  t.is(verdictOf(planOf(v3, [bare])), 'upgrading: container side-2 has not finished its last change');
 });
 
 test('unclaimed grants are taken back on pause, and replaced or taken back on a newer publish', (t) => {
