@@ -326,6 +326,14 @@ test('surprise 14: a pod whose serving copy cannot be told is left alone', (t) =
   t.deepEqual([planned.grant, planned.upgrade], [[], []]);
 });
 
+test('a foreign entry of the working annotation that is none leaves the pod with the set', (t) => {
+  const working = (text: string): string =>
+    verdictOf(planOf(v2(), [withAnnotation(podOf(v1, 'p0'), workingKey, text)]));
+  t.is(working('{"side":"side-1","x":5}'), 'grant: granted to its agent: side');
+  t.is(working('{"side":5}'), 'grant: granted to its agent: side', 'the images tell which copy serves');
+  t.regex(working('{"x":"side-1"}'), /^unmatched: its annotation .* does not say which copy of side works/);
+});
+
 test('a hot sidecar without an empty image cannot be granted', (t) => {
   const strip = (set: SidecarSet): SidecarSet => ({
     ...set,
