@@ -156,6 +156,7 @@ test('a plan that was carried out asks for no more ready pods until the pods cha
     fc.property(fleet, (drawn) => {
       const { set, fleet: start } = scene(drawn);
       let pods = start;
+      let isAsBefore = false;
       for (let round = 0; round < 4; round++) {
         const { upgrade, grant, withdraw } = planOf(set, pods);
         // The order may have changed: pods that cost nothing may come before the limit now, and count from then on.
@@ -163,8 +164,10 @@ test('a plan that was carried out asks for no more ready pods until the pods cha
           .filter((pod) => factsOf(pod, subjectOf(set, [])).isReady)
           .map(({ metadata }) => metadata?.name);
         const more = [...upgrade, ...grant].filter(({ name }) => ready.includes(name));
-        if (round > 0) t.deepEqual(more, [], `round ${round}`);
+        if (isAsBefore) t.deepEqual(more, [], `round ${round}`);
         pods = afterWrites(pods, [...upgrade, ...grant, ...withdraw]);
+        // A pod that lacked only the hash is done at once, and its place is free.
+        isAsBefore = upgrade.every(({ patch }) => patch.some(({ path }) => path.endsWith('/image')));
       }
     }),
     { numRuns: 300 },
