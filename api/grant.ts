@@ -54,7 +54,8 @@ export function readGrants(text: string | undefined): Reading<ReadonlyMap<string
   return readMap(text, (raw) => ({ value: readGrant(raw) }));
 }
 
-export function printGrants(grants: ReadonlyMap<string, Grant>): string {
+/** @param grants - as they were read, also those that are none */
+export function printGrants(grants: ReadonlyMap<string, unknown>): string {
   return printMap(grants, printSortedJsonLikeGo);
 }
 

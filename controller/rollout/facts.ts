@@ -137,6 +137,23 @@ function progressOf(
   };
 }
 
+/** How long ago an agent's last change may be for it to count as at work, in milliseconds; between two upgrades it has none. */
+const LATELY = 60_000;
+
+/**
+ * Whether the agent of a pod's node is, or was a moment ago, at work on the pod, for any set. The moment is the node's clock's: one
+ * that is wrong costs a wait.
+ */
+export function isAtWork(pod: Pod, now: number): boolean {
+  const text = pod.metadata?.annotations?.[upgradeKey];
+  if (text === undefined) return false;
+  return [...wellFormed(readRecords(text)).values()].some(
+    (record) =>
+      Math.abs(now - record.phaseAt) <= LATELY ||
+      isUnderWay({ phase: phaseOf(record, (container) => lifeOf(pod, container)) }),
+  );
+}
+
 /** The entries that can be read. */
 export function wellFormed<T>(entries: Reading<ReadonlyMap<string, Reading<T>>>): Map<string, T> {
   const read = 'problem' in entries ? [] : [...entries.value];

@@ -1,3 +1,4 @@
+import type { Grant } from '../../api/grant.ts';
 import type { Pod } from '../../api/kubernetes.ts';
 import { isUnderWay, isUpgradable, unsettledIn, type PodFacts } from './facts.ts';
 import type { Subject } from './subject.ts';
@@ -45,6 +46,8 @@ export interface Surroundings {
   notReadyNodes?: ReadonlySet<string>;
   /** Pods (`namespace/name`) whose grant was withdrawn because nobody claimed it. */
   noAgent?: ReadonlySet<string>;
+  /** Whether the agent of a node is known to be there; not told apart if not given. */
+  hasAgent?: (node: string) => boolean;
   /** Pods (`namespace/name`) that were written a moment ago, and how they were left. */
   written?: ReadonlyMap<string, WrittenPod>;
 }
@@ -142,10 +145,14 @@ function whyNoGrant(facts: PodFacts, subject: Subject, around: Surroundings): Ju
     return { verdict: 'waiting', reason: `SidecarSet ${otherSet} is upgraded first` };
   if (isPulling(facts, subject)) return undefined;
   const isLate = isCurrent && otherSet === undefined && isClaimLate(unclaimed.grantedAt, around.now);
-  if (isLate || around.noAgent?.has(key))
+  // An agent that carries out as many upgrades as it may takes a grant when there is room again.
+  if ((isLate || around.noAgent?.has(key)) && !around.hasAgent?.(node))
     return { verdict: 'noAgent', reason: `no agent on node ${node} took its grant` };
   return undefined;
 }
+
+/** Whether a grant's time was written by a clock that was put back since: it has to be written anew, or it is never late. */
+export const isAhead = ({ grantedAt }: Grant, now: number): boolean => Date.parse(grantedAt) - now > CLAIM_TIMEOUT;
 
 /** A grant without a time that can be read is as good as late. */
 const isClaimLate = (grantedAt: string, now: number): boolean => !(now - Date.parse(grantedAt) <= CLAIM_TIMEOUT);

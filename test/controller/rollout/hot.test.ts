@@ -225,6 +225,32 @@ test('a grant that no agent takes within a minute is taken back: no agent, and n
   t.deepEqual(names(later.grant), ['p1']);
 });
 
+test('an agent that is busy with other pods of its node is there: its grants are kept', (t) => {
+  const set = v2({ maxUnavailable: 5 });
+  const [pod] = granted(set, [podOf(v1, 'p0')]) as [Pod];
+  const later = { now: now + 600_000, noAgent: new Set(['default/p9']) };
+  const verdictNextTo = (other: Pod): string => verdictOf(planOf(set, [pod, other], later));
+  const noAgent = 'noAgent: no agent on node n1 took its grant';
+  const kept = 'grant: granted to its agent: side';
+  const done = { phase: 'Done', revision: 'x', result: 'done' } as const;
+  t.is(verdictNextTo(podOf(v1, 'p1')), noAgent);
+  t.is(verdictNextTo(soakingOf(set, 'p1')), kept);
+  t.is(verdictNextTo(withRecord(podOf(v1, 'p1'), { phase: 'Upgrading', revision: 'x' }, { set: 'other' })), kept);
+  t.is(verdictNextTo(soakingOf(set, 'p9')), kept);
+  t.is(verdictNextTo(withRecord(podOf(v1, 'p1'), done)), noAgent, 'long ago');
+  t.is(verdictNextTo(withRecord(podOf(v1, 'p1'), { ...done, phaseAt: later.now - 30_000 })), kept);
+  t.is(verdictNextTo(withRecord(podOf(v1, 'p1', { node: 'n2' }), { phase: 'Upgrading', revision: 'x' })), noAgent);
+});
+
+test('a grant of an hour ahead, from a clock that was put back, gets its time anew', (t) => {
+  const [pod] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
+  const back = now - 3_600_000;
+  const [again] = afterWrites([pod], planOf(v2(), [pod], { now: back }).grant) as [Pod];
+  t.is(grantsOf(again).get('s')?.grantedAt, '2026-01-02T02:04:05Z');
+  t.deepEqual(planOf(v2(), [again], { now: back }).grant, []);
+  t.regex(verdictOf(planOf(v2(), [again], { now: back + 60_001 })), /^noAgent/);
+});
+
 test('several sets are upgraded on a pod one after the other', (t) => {
   const busy = withRecord(podOf(v1, 'p0'), { phase: 'Upgrading', revision: 'x' }, { set: 'other' });
   t.is(verdictOf(planOf(v2(), [busy])), 'waiting: SidecarSet other is upgraded first');
@@ -239,9 +265,10 @@ test('several sets are upgraded on a pod one after the other', (t) => {
 test('with the next grant those go that an agent is done with; open ones of other sets stay', (t) => {
   const [own] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
   const grant = grantsOf(own).get('s') as Grant;
-  const grants = new Map([
+  const grants = new Map<string, unknown>([
     ['finished', { ...grant, revision: 'x' }],
     ['s', { ...grant, revision: 'old' }],
+    ['newer', { v: 2, what: ['ever'] }],
   ]);
   const pod = withRecord(
     withAnnotation(own, grantKey, printGrants(grants)),
@@ -249,7 +276,10 @@ test('with the next grant those go that an agent is done with; open ones of othe
     { set: 'finished' },
   );
   const [write] = planOf(v2(), [pod]).grant;
-  t.deepEqual(write && [...grantsOf(written(pod, write)).keys()], ['s']);
+  const left =
+    write && (JSON.parse(written(pod, write).metadata?.annotations?.[grantKey] ?? '') as Record<string, unknown>);
+  t.deepEqual(Object.keys(left ?? {}), ['newer', 's'], 'also what cannot be read');
+  t.deepEqual(left?.['newer'], { v: 2, what: ['ever'] });
 });
 
 test('a failed pod is not tried again for the same revision, unless baton.dev/resume changes', (t) => {
