@@ -74,11 +74,11 @@ function readGrant(raw: unknown): Reading<Grant> {
     return { problem: 'controllerRevision is not a string' };
   }
   if (!isObject(sidecars)) return { problem: 'sidecars is not an object' };
-  const granted: Record<string, GrantedSidecar> = {};
+  const granted: [string, GrantedSidecar][] = [];
   for (const [name, sidecar] of Object.entries(sidecars)) {
     const read = readSidecar(sidecar);
     if ('problem' in read) return { problem: `sidecars.${name}: ${read.problem}` };
-    granted[name] = read.value;
+    granted.push([name, read.value]);
   }
   return {
     value: {
@@ -88,7 +88,7 @@ function readGrant(raw: unknown): Reading<Grant> {
       version,
       grantedAt,
       sidecarList,
-      sidecars: granted,
+      sidecars: Object.fromEntries(granted),
       ...(controllerRevision === undefined ? {} : { controllerRevision }),
       ...(podAnnotations === undefined ? {} : { podAnnotations }),
     },
