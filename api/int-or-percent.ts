@@ -36,8 +36,8 @@ export function partitionOf(partition: IntOrPercent | undefined, total: number):
  * How many of `total` pods may be unavailable at once (`updateStrategy.maxUnavailable`, 1 if unset). As in OpenKruise,
  * `"5"` means 5 %, and what is no whole percentage, or more than an int64, means 0; validation refuses both in new objects.
  */
-export function maxUnavailableOf(maxUnavailable: IntOrPercent | undefined, total: number): number {
-  if (maxUnavailable === undefined) return 1;
+export function maxUnavailableOf(maxUnavailable: IntOrPercent | null | undefined, total: number): number {
+  if (maxUnavailable === undefined || maxUnavailable === null) return 1;
   if (typeof maxUnavailable === 'number') return maxUnavailable;
   const digits = maxUnavailable.replaceAll('%', '');
   // Adding 0 turns the -0 of a small negative percentage into 0.

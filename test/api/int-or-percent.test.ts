@@ -4,6 +4,7 @@ import { intOrPercentErrors, maxUnavailableOf, partitionOf } from '../../api/int
 
 test('an unset maxUnavailable is 1, an unset partition 0', (t) => {
   t.is(maxUnavailableOf(undefined, 10), 1);
+  t.is(maxUnavailableOf(null, 10), 1);
   t.is(partitionOf(undefined, 10), 0);
 });
 

@@ -100,7 +100,8 @@ test('Q21 and surprise 4: annotations of the pod that are not what they should b
     const annotations = {
       'kruise.io/sidecarset-hash': text,
       'kruise.io/sidecarset-hash-without-image': text,
-      'kruise.io/sidecarset-working-hotupgrade-container': text,
+      // Of this one Go keeps the good entries.
+      'kruise.io/sidecarset-working-hotupgrade-container': text.startsWith('{') ? '{' : text,
     };
     const injected = injectInto(podOf({}, { annotations }), [setOf('s', { containers: [hot] })]);
     t.deepEqual({ ...injected.pod.metadata?.annotations }, { ...clean }, text);
