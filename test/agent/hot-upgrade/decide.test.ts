@@ -324,6 +324,35 @@ test('a newer grant goes into a copy that does not serve, and not into one that 
   t.like(step, { do: 'patch', phase: 'Resetting' });
 });
 
+test('a newer grant takes a sidecar along whose name every JavaScript object has', (t) => {
+  const both = (b: string, image: string, hash: string): Record<string, string> =>
+    granted(
+      grantOf(
+        hash,
+        { b: { image: b, emptyImage: 'E' }, constructor: { image, emptyImage: 'E' } },
+        { version: hash === 'h2' ? '200' : '300' },
+      ),
+    );
+  const containers = (image: string, id: string): ContainerScene[] => [
+    { name: 'constructor-1', image: 'c:1' },
+    { name: 'constructor-2', image: 'E' },
+    { name: 'b-1', image: 'b:1' },
+    { name: 'b-2', image, ...(id === 'B0' ? { id } : { id, status: crash(id) }) },
+  ];
+  const before = podOf(containers('E', 'B0'), {
+    ...injectedAnnotations('b', 'constructor'),
+    ...both('b:2', 'c:1', 'h2'),
+  });
+  const stateFiles = new Map([
+    ['b', [serving1]],
+    ['constructor', [serving1]],
+  ]);
+  const started = applied(before, look(viewOf(before, { stateFiles, now: now - 60_000 })));
+  const stuck = podOf(containers('b:2', 'B1'), { ...started.metadata?.annotations, ...both('b:3', 'c:2', 'h3') });
+  const next = applied(stuck, look(viewOf(stuck, { stateFiles })));
+  t.like(imagesOn(next), { 'constructor-1': 'c:1', 'constructor-2': 'c:2', 'b-1': 'b:1', 'b-2': 'b:3' });
+});
+
 test('Q1: going back to the image that the old copy runs is a roll-back, and counts as updated', (t) => {
   const before = upgrading({ id: 'B1', status: crash('B1') });
   const back = grantOf('h1', { mesh: { ...mesh, image: 'mesh:1' } });
