@@ -1,11 +1,14 @@
 import { statusOf } from './containers.ts';
 import { isPinned, sameImage } from './image.ts';
-import type { Container, ContainerStatus, Pod } from './kubernetes.ts';
+import type { Container, ContainerStatus, Pod, PodSpec } from './kubernetes.ts';
 import type { InPlaceStates } from './pod-annotations.ts';
 import type { Reading } from './reading.ts';
 
 /** The image IDs from before the last change of an image, by container; a problem where the annotation is none. */
 export type RecordedImages = Reading<ReadonlyMap<string, string>>;
+
+/** As the wire may have it: Go reads a missing image, or image ID, as an empty one. */
+type SeenStatus = Pick<ContainerStatus, 'name'> & Partial<ContainerStatus>;
 
 /** What the in-place update state recorded for one set. */
 export function recordedImages(states: Reading<InPlaceStates>, set: string): RecordedImages {
@@ -20,7 +23,7 @@ export function recordedImages(states: Reading<InPlaceStates>, set: string): Rec
  * @param recorded - called only if the status names another image than the spec
  */
 export function isConsistent(pod: Pod, names: ReadonlySet<string>, recorded: () => RecordedImages): boolean {
-  if ((pod.spec?.containers.length ?? 0) !== (pod.status?.containerStatuses?.length ?? 0)) return false;
+  if (containersIn(pod).length !== (pod.status?.containerStatuses?.length ?? 0)) return false;
   for (const container of containersOf(pod)) {
     if (!names.has(container.name)) continue;
     if (!mayBePinned(container) || !isPinned(container.image ?? '')) return isUpdateCompleted(pod, names, recorded);
@@ -36,11 +39,13 @@ export function isConsistent(pod: Pod, names: ReadonlySet<string>, recorded: () 
 export function isUpdateCompleted(pod: Pod, names: ReadonlySet<string>, recorded: () => RecordedImages): boolean {
   for (const { name, image = '' } of containersOf(pod)) {
     if (!names.has(name)) continue;
-    const status = statusOf(pod, name);
-    if (status === undefined || image === status.image) continue;
+    const status: SeenStatus | undefined = statusOf(pod, name);
+    if (status === undefined) continue;
+    const { image: running = '', imageID = '' } = status;
+    if (image === running) continue;
     const before = recorded();
-    const mayBeOld = 'problem' in before || before.value.get(name) === status.imageID;
-    if (mayBeOld && !sameImage(image, status.image)) return false;
+    const mayBeOld = 'problem' in before || before.value.get(name) === imageID;
+    if (mayBeOld && !sameImage(image, running)) return false;
   }
   return true;
 }
@@ -63,12 +68,15 @@ export function unsettledContainer(
   return undefined;
 }
 
-const containersOf = ({ spec }: Pod): readonly Container[] =>
-  spec?.initContainers ? [...spec.containers, ...spec.initContainers] : (spec?.containers ?? []);
+/** A pod from a file may lack what Kubernetes always writes. */
+const containersIn = ({ spec = {} }: { spec?: Partial<PodSpec> }): readonly Container[] => spec.containers ?? [];
+
+const containersOf = (pod: Pod): readonly Container[] =>
+  pod.spec?.initContainers ? [...containersIn(pod), ...pod.spec.initContainers] : containersIn(pod);
 
 const mayBePinned = ({ image }: Container): boolean => image?.includes('@') ?? false;
 
-function runsDigest({ image = '' }: Container, status: ContainerStatus | undefined): boolean {
-  const imageID = status?.imageID.replace(/^.*?:\/\//, '') ?? '';
+function runsDigest({ image = '' }: Container, status: SeenStatus | undefined): boolean {
+  const imageID = status?.imageID?.replace(/^.*?:\/\//, '') ?? '';
   return isPinned(imageID) && sameImage(image, imageID);
 }

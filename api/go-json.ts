@@ -52,8 +52,11 @@ const fold = (key: string): string => key.toUpperCase().toLowerCase();
 
 const RFC3339 = /^(\d{4}-\d\d-\d\d)T(\d\d?):([0-5]\d):([0-5]\d)(?:[.,]\d+)?(?:Z|([+-])(\d\d):([0-5]\d))$/;
 const ZERO = '0001-01-01T00:00:00Z';
-/** A time that is printed as it is read, on a day that every month has. */
-const USUAL_TIME = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
+const DAY_OF_EVERY_YEAR = String.raw`\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)`;
+const LEAP_DAY = String.raw`(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29`;
+/** Source of an expression for the times that Go prints as it reads them. */
+export const usualTime = String.raw`(?:${DAY_OF_EVERY_YEAR}|${LEAP_DAY})T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ`;
+const USUAL_TIME = new RegExp(`^${usualTime}$`);
 
 /** A time as Go writes a `metav1.Time` back: in UTC, without fractions; the zero time is `null`. */
 export function readTime(text: string): Reading<string | null> {

@@ -54,7 +54,8 @@ export function readGrants(text: string | undefined): Reading<ReadonlyMap<string
   return readMap(text, (raw) => ({ value: readGrant(raw) }));
 }
 
-export function printGrants(grants: ReadonlyMap<string, Grant>): string {
+/** @param grants - as they were read, also those that are none */
+export function printGrants(grants: ReadonlyMap<string, unknown>): string {
   return printMap(grants, printSortedJsonLikeGo);
 }
 
@@ -73,11 +74,11 @@ function readGrant(raw: unknown): Reading<Grant> {
     return { problem: 'controllerRevision is not a string' };
   }
   if (!isObject(sidecars)) return { problem: 'sidecars is not an object' };
-  const granted: Record<string, GrantedSidecar> = {};
+  const granted: [string, GrantedSidecar][] = [];
   for (const [name, sidecar] of Object.entries(sidecars)) {
     const read = readSidecar(sidecar);
     if ('problem' in read) return { problem: `sidecars.${name}: ${read.problem}` };
-    granted[name] = read.value;
+    granted.push([name, read.value]);
   }
   return {
     value: {
@@ -87,7 +88,7 @@ function readGrant(raw: unknown): Reading<Grant> {
       version,
       grantedAt,
       sidecarList,
-      sidecars: granted,
+      sidecars: Object.fromEntries(granted),
       ...(controllerRevision === undefined ? {} : { controllerRevision }),
       ...(podAnnotations === undefined ? {} : { podAnnotations }),
     },

@@ -1,7 +1,8 @@
+import { usualTime } from './go-json.ts';
 import { readHashes } from './pod-annotations.ts';
 
 const TEXT = String.raw`"[^"\\\x00-\x1f]*"`;
-const TIME = String.raw`"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ"`;
+const TIME = `"${usualTime}"`;
 const ENTRY =
   `${TEXT}:\\{"updateTimestamp":(?:null|${TIME}),"hash":${TEXT},"sidecarSetName":${TEXT},` +
   `"sidecarList":(?:null|\\[(?:${TEXT}(?:,${TEXT})*)?\\])(?:,"controllerRevision":${TEXT})?\\}`;

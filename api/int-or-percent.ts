@@ -34,14 +34,15 @@ export function partitionOf(partition: IntOrPercent | undefined, total: number):
 
 /**
  * How many of `total` pods may be unavailable at once (`updateStrategy.maxUnavailable`, 1 if unset). As in OpenKruise,
- * `"5"` means 5 %, and what is no whole percentage means 0; validation refuses both in new objects.
+ * `"5"` means 5 %, and what is no whole percentage, or more than an int64, means 0; validation refuses both in new objects.
  */
-export function maxUnavailableOf(maxUnavailable: IntOrPercent | undefined, total: number): number {
-  if (maxUnavailable === undefined) return 1;
+export function maxUnavailableOf(maxUnavailable: IntOrPercent | null | undefined, total: number): number {
+  if (maxUnavailable === undefined || maxUnavailable === null) return 1;
   if (typeof maxUnavailable === 'number') return maxUnavailable;
   const digits = maxUnavailable.replaceAll('%', '');
   // Adding 0 turns the -0 of a small negative percentage into 0.
-  return /^[+-]?\d+$/.test(digits) ? Math.ceil((Number(digits) * total) / 100) + 0 : 0;
+  const isInteger = /^[+-]?\d+$/.test(digits) && Math.abs(Number(digits)) < 2 ** 63;
+  return isInteger ? Math.ceil((Number(digits) * total) / 100) + 0 : 0;
 }
 
 /** What Kubernetes finds wrong with a number or percentage that must not be negative. */

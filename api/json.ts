@@ -68,6 +68,10 @@ function printSorted(value: unknown): string {
   return `{${fields.join(',')}}`;
 }
 
+/** A map's own value: what objects inherit (`constructor`) nobody wrote; `null` is no map. */
+export const own = <T>(map: Readonly<Record<string, T>> | null | undefined, key: string): T | undefined =>
+  map && Object.hasOwn(map, key) ? map[key] : undefined;
+
 /** Compares two texts by their UTF-8 bytes, as Go sorts strings; for `sort`. */
 export function compareBytes(a: string, b: string): number {
   const length = Math.min(a.length, b.length);

@@ -128,9 +128,12 @@ function readInPlaceState(raw: unknown): Reading<InPlaceState | null> {
   return { value: { revision, updateTimestamp: updateTimestamp.value, imageIDs } };
 }
 
-/** Reads `kruise.io/sidecarset-working-hotupgrade-container`: sidecar -> container. */
+/**
+ * Reads `kruise.io/sidecarset-working-hotupgrade-container`: sidecar -> container. What is no text is an empty one and does not
+ * spoil the others: OpenKruise goes on with what Go has read.
+ */
 export function readWorking(text: string | undefined): Reading<ReadonlyMap<string, string>> {
-  return readMap(text, readText);
+  return readMap(text, (value) => ({ value: typeof value === 'string' ? value : '' }));
 }
 
 export function printWorking(working: ReadonlyMap<string, string>): string {

@@ -1,4 +1,5 @@
 import { ApiError } from './error.ts';
+import { own } from './json.ts';
 import type { LabelSelector } from './kubernetes.ts';
 import { forbidden, invalid, invalidObject, required, type FieldError } from './validation/field-error.ts';
 import { entries, get, list, text, type Field } from './validation/field.ts';
@@ -32,20 +33,23 @@ export function matches(selector: LabelSelector | undefined, labels: Labels | un
   }
   const { matchLabels } = selector;
   for (const key in matchLabels) {
-    if (valueOf(labels, key) !== matchLabels[key]) return false;
+    if (labelOf(labels, key) !== labelOf(matchLabels, key)) return false;
   }
-  return requirements.every((requirement) => meets(requirement, valueOf(labels, requirement.key)));
+  return requirements.every((requirement) => meets(requirement, labelOf(labels, requirement.key)));
 }
 
-function meets({ operator, values = [] }: Requirement, value: string | undefined): boolean {
+/** A label's value; Go reads `null` as the empty text. */
+function labelOf(labels: Readonly<Record<string, string | null>> | undefined, key: string): string | undefined {
+  const value = own(labels, key);
+  return value === null ? '' : value;
+}
+
+function meets({ operator, values }: Requirement, value: string | undefined): boolean {
   if (operator === 'Exists') return value !== undefined;
   if (operator === 'DoesNotExist') return value === undefined;
-  const listed = value !== undefined && values.includes(value);
+  const listed = value !== undefined && (values ?? []).includes(value);
   return operator === 'In' ? listed : !listed;
 }
-
-const valueOf = (labels: Labels | undefined, key: string): string | undefined =>
-  labels !== undefined && Object.hasOwn(labels, key) ? labels[key] : undefined;
 
 /** What Kubernetes finds wrong with a selector's syntax; `at` is the selector's own path. */
 export function selectorErrors(selector: LabelSelector, at: string): FieldError[] {

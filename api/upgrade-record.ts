@@ -1,7 +1,7 @@
 import { printMap, readMap } from './go-json.ts';
 import type { LifeFacts } from './containers.ts';
 import { isListOfTexts, isTextMap } from './grant.ts';
-import { isObject, printSortedJsonLikeGo } from './json.ts';
+import { isObject, own, printSortedJsonLikeGo } from './json.ts';
 import type { HashEntry } from './pod-annotations.ts';
 import { readHashEntry, readVersion } from './pod-annotations.ts';
 import { otherCopy } from './pod-contract.ts';
@@ -99,7 +99,7 @@ export function phaseOf(record: UpgradeRecord, life: (container: string) => Life
   const { containerIDs } = record.previous;
   const isAnother = (container: string): boolean => {
     const { id, running } = life(container);
-    return running && id !== (containerIDs[container] ?? '');
+    return running && id !== (own(containerIDs, container) ?? '');
   };
   switch (record.phase) {
     case 'Upgrading':
@@ -115,7 +115,7 @@ export function phaseOf(record: UpgradeRecord, life: (container: string) => Life
 
 /** The copies that are to take over, one for each sidecar that takes part. */
 export function newCopies({ sidecars, previous }: Pick<UpgradeRecord, 'sidecars' | 'previous'>): string[] {
-  return Object.keys(sidecars).map((sidecar) => otherCopy(sidecar, previous.working[sidecar] ?? ''));
+  return Object.keys(sidecars).map((sidecar) => otherCopy(sidecar, own(previous.working, sidecar) ?? ''));
 }
 
 function readRecord(raw: unknown): Reading<UpgradeRecord> {
@@ -158,7 +158,7 @@ function readRecord(raw: unknown): Reading<UpgradeRecord> {
 
 function readSidecars(raw: unknown): Reading<UpgradeRecord['sidecars']> {
   if (!isObject(raw)) return { problem: 'sidecars is not an object' };
-  const sidecars: UpgradeRecord['sidecars'] = {};
+  const sidecars: [string, UpgradingSidecar][] = [];
   for (const [name, sidecar] of Object.entries(raw)) {
     if (!isObject(sidecar)) return { problem: `sidecars.${name} is not an object` };
     const { emptyImage, migrationTimeoutSeconds, drainTimeoutSeconds, soakSeconds, rollback } = sidecar;
@@ -169,9 +169,9 @@ function readSidecars(raw: unknown): Reading<UpgradeRecord['sidecars']> {
       typeof soakSeconds === 'number' &&
       (rollback === 'Automatic' || rollback === 'Never');
     if (!isComplete) return { problem: `sidecars.${name} is incomplete` };
-    sidecars[name] = { emptyImage, migrationTimeoutSeconds, drainTimeoutSeconds, soakSeconds, rollback };
+    sidecars.push([name, { emptyImage, migrationTimeoutSeconds, drainTimeoutSeconds, soakSeconds, rollback }]);
   }
-  return { value: sidecars };
+  return { value: Object.fromEntries(sidecars) };
 }
 
 function readPrevious(raw: unknown): Reading<Previous> {

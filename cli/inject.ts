@@ -4,7 +4,7 @@ import type { LabelSelector, Namespace, Pod } from '../api/kubernetes.ts';
 import { inject } from '../controller/inject/inject.ts';
 import type { Io } from './io.ts';
 import { formatProblem } from './manifest.ts';
-import { readObjects, type Objects } from './objects.ts';
+import { NAMESPACE_NAME, readObjects, type Objects } from './objects.ts';
 import { UsageError } from './options.ts';
 import { formatObjects, formatOption } from './output.ts';
 
@@ -74,8 +74,6 @@ function injectPod(pod: Pod, objects: Objects, tell: (message: string) => void):
   if (injected.sidecarSets.length === 0) tell(`${name}: no SidecarSet matches`);
   return injected.pod;
 }
-
-const NAMESPACE_NAME = 'kubernetes.io/metadata.name';
 
 /** A namespace that is in no file is known by its name, which every namespace has as a label. */
 function namespacesFor(pod: Pod, { namespaces, sidecarSets }: Objects, tell: (message: string) => void): Namespace[] {

@@ -2,14 +2,16 @@ import { readFileSync } from 'node:fs';
 import { toBeta } from '../api/conversion.ts';
 import { withDefaults } from '../api/defaults.ts';
 import { ApiError } from '../api/error.ts';
-import type { JsonObject } from '../api/json.ts';
+import { isObject, type JsonObject } from '../api/json.ts';
 import type { ControllerRevision, Namespace, Pod } from '../api/kubernetes.ts';
 import { nearest } from '../api/nearest.ts';
 import { fieldProblems, withSchemaDefaults } from '../api/schema.ts';
 import type { SidecarSet } from '../api/sidecar-set.ts';
-import { errorText } from '../api/validation/field-error.ts';
+import { reasonText, type FieldError } from '../api/validation/field-error.ts';
 import { validate } from '../api/validation/validate.ts';
+import { namespaceProblems } from '../api/wire/namespace.ts';
 import { podProblems } from '../api/wire/pod.ts';
+import type { Problem as FieldProblem } from '../api/wire/wire.ts';
 import { messageOf } from '../sdk/errors.ts';
 import { readManifests, type Manifest, type Problem } from './manifest.ts';
 import { UsageError } from './options.ts';
@@ -24,6 +26,9 @@ export interface Objects {
   /** All that is wrong, file by file. An object with an error is in none of the lists. */
   problems: Problem[];
 }
+
+/** The label that every namespace has, with its name. */
+export const NAMESPACE_NAME = 'kubernetes.io/metadata.name';
 
 type Complain = (severity: Problem['severity'], field: string, message: string) => void;
 type Reader = (object: JsonObject, complain: Complain, objects: Objects) => void;
@@ -43,8 +48,10 @@ export function readObjects(files: readonly string[]): Objects {
     objects.problems.push(...read.problems);
   }
   const sets = manifests.flatMap((manifest) => readObject(manifest, objects) ?? []);
-  for (const { set, complain } of sets) {
+  for (const [index, { set, complain }] of sets.entries()) {
     const others = sets.filter((other) => other.set !== set).map((other) => other.set);
+    const first = sets.slice(0, index).find((other) => other.set.metadata.name === set.metadata.name);
+    if (first) complain('error', 'metadata.name', `${first.place} has a SidecarSet of this name already`);
     if (isValid(set, others, objects.revisions, complain)) objects.sidecarSets.push(set);
   }
   const place = ({ file, line }: Problem): [number, number] => [paths.indexOf(file), line];
@@ -62,12 +69,18 @@ function textOf(file: string): string {
 
 /** Puts an object into its list; a SidecarSet is given back, as it is valid or not only among the others. */
 function readObject({ object, file, lineOf }: Manifest, objects: Objects): ReadSet | undefined {
-  const complain: Complain = (severity, field, message) =>
+  // Reading and validating both tell of an unknown field.
+  const told = new Set<string>();
+  const complain: Complain = (severity, field, message) => {
+    const about = `${severity} ${field}`;
+    if (severity === 'warning' && told.has(about)) return;
+    told.add(about);
     objects.problems.push({ severity, file, line: lineOf(field), field, message });
+  };
   const { kind } = object;
   if (kind === 'SidecarSet') {
     const set = readSidecarSet(object, complain);
-    return set && { set, complain };
+    return set && { set, place: `${file}:${lineOf('metadata.name')}`, complain };
   }
   const reader = typeof kind === 'string' && Object.hasOwn(readers, kind) ? readers[kind] : undefined;
   if (reader) reader(object, complain, objects);
@@ -78,6 +91,8 @@ function readObject({ object, file, lineOf }: Manifest, objects: Objects): ReadS
 
 interface ReadSet {
   set: SidecarSet;
+  /** Where its name stands, as `FILE:LINE`. */
+  place: string;
   complain: Complain;
 }
 
@@ -89,18 +104,40 @@ function complainOfKind(object: JsonObject, complain: Complain): void {
 
 const readers: Readonly<Record<string, Reader>> = {
   Pod(object, complain, objects) {
-    const problems = podProblems(object);
-    for (const { kind, path, message } of problems) complain(kind === 'type' ? 'error' : 'warning', path, message);
-    if (!problems.some(({ kind }) => kind === 'type')) objects.pods.push(object);
+    if (isSound([...podProblems(object), ...nullItems(object, '')], complain)) objects.pods.push(object);
   },
-  Namespace(object, _complain, objects) {
-    objects.namespaces.push(object);
+  Namespace(object, complain, objects) {
+    if (isSound(namespaceProblems(object), complain)) objects.namespaces.push(withNameLabel(object));
   },
   ControllerRevision(object, complain, objects) {
     if (typeof object['revision'] !== 'number') complain('error', 'revision', 'must be a number');
     else objects.revisions.push(object as unknown as ControllerRevision);
   },
 };
+
+/** Tells of problems, of which unknown fields are none that counts. */
+function isSound(problems: readonly FieldProblem[], complain: Complain): boolean {
+  for (const { kind, path, message } of problems) complain(kind === 'type' ? 'error' : 'warning', path, message);
+  return !problems.some(({ kind }) => kind === 'type');
+}
+
+/** Members of lists that are `null`: for Go these are empty ones, which nobody means. */
+function nullItems(value: unknown, path: string): FieldProblem[] {
+  if (Array.isArray(value)) {
+    return value.flatMap((item: unknown, index): FieldProblem[] => {
+      const at = `${path}[${index}]`;
+      return item === null ? [{ kind: 'type', path: at, message: 'must not be null' }] : nullItems(item, at);
+    });
+  }
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([key, field]) => nullItems(field, path === '' ? key : `${path}.${key}`));
+}
+
+/** As the API server stores it: with its name among its labels. */
+function withNameLabel(namespace: Namespace): Namespace {
+  const { name = '', labels } = namespace.metadata ?? {};
+  return { ...namespace, metadata: { ...namespace.metadata, labels: { ...labels, [NAMESPACE_NAME]: name } } };
+}
 
 function readSidecarSet(object: JsonObject, complain: Complain): SidecarSet | undefined {
   const problems = fieldProblems(object);
@@ -124,7 +161,13 @@ function isValid(
 ): boolean {
   // Which annotations a set may put on pods is the cluster's to say.
   const featureGates = { SidecarSetPatchPodMetadataDefaultsAllowed: true };
-  const { errors } = validate({ operation: 'CREATE', object, others, revisions, featureGates });
-  for (const error of errors) complain('error', error.field, errorText(error).slice(`${error.field}: `.length));
-  return errors.length === 0;
+  // What a cluster holds already may stay as it is.
+  const stored = object.metadata.uid === undefined ? {} : { old: object };
+  const operation = 'old' in stored ? 'UPDATE' : 'CREATE';
+  const { errors, warnings } = validate({ operation, object, ...stored, others, revisions, featureGates });
+  // A stored set may outlive the revision that it pins: it is then injected as it is now, with a warning (Q21).
+  const isWrong = ({ field }: FieldError): boolean => !('old' in stored && field === 'revision');
+  for (const error of errors) complain(isWrong(error) ? 'error' : 'warning', error.field, reasonText(error));
+  for (const { field, message } of warnings) complain('warning', field, message);
+  return !errors.some(isWrong);
 }

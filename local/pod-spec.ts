@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ApiError } from '../api/error.ts';
+import { own } from '../api/json.ts';
 import type { Container, EnvVar, Pod } from '../api/kubernetes.ts';
 import { env as names } from '../api/pod-contract.ts';
 import type { Image } from './container.ts';
@@ -79,7 +80,7 @@ function valueOf(pod: Pod, container: Container, { name, value, valueFrom }: Env
     'status.hostIP': address,
   };
   const label = /^metadata\.labels\['(.+)'\]$/.exec(path)?.[1];
-  const found = label === undefined ? fields[path] : (pod.metadata?.labels?.[label] ?? '');
+  const found = label === undefined ? fields[path] : (own(pod.metadata?.labels, label) ?? '');
   if (found !== undefined) return found;
   throw new ApiError(
     'ERR_BATON_FIELD',

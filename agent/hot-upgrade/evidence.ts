@@ -179,9 +179,10 @@ export function canTakeBack({ old, oldUsesSdk }: Pair, now: number): boolean {
   return isFresh(state, now) && (state.phase === 'serving' || state.holdsListeners);
 }
 
-/** Nothing is left in the old copy that the reset would cut, or it will never say. */
+/** Nothing is left in the old copy that the reset would cut, or it will never say. One that waits never had anything. */
 export function isDrained({ old, oldUsesSdk }: Pair): boolean {
-  return !oldUsesSdk || old.state?.phase === 'drained' || old.id !== old.before || !old.running;
+  const isEmpty = old.state?.phase === 'drained' || old.state?.phase === 'waiting';
+  return !oldUsesSdk || isEmpty || old.id !== old.before || !old.running;
 }
 
 /** Since when the new copy serves: what its own process says, else since when this agent has seen it. */

@@ -2,6 +2,7 @@ import { findContainer, statusOf } from '../../api/containers.ts';
 import type { Grant } from '../../api/grant.ts';
 import { hotDefaults } from '../../api/grant.ts';
 import { resetAnnotations, rolledBackAnnotations, switchedAnnotations } from '../../api/hot-pair.ts';
+import { own } from '../../api/json.ts';
 import type { Annotations, HashEntry } from '../../api/pod-annotations.ts';
 import { printHashes, readHashes, recordedImageIDs, upgradedAnnotations } from '../../api/pod-annotations.ts';
 import { grantKey, hashKey, inPlaceStateKey, otherCopy, upgradeKey } from '../../api/pod-contract.ts';
@@ -115,7 +116,7 @@ export function upgrade(
 export function reset(view: View, set: string, current: UpgradeRecord): Write {
   const annotations = view.pod.metadata?.annotations ?? {};
   const pairs = Object.entries(current.sidecars).map(([sidecar, { emptyImage }]) => {
-    const other = current.previous.working[sidecar] ?? '';
+    const other = own(current.previous.working, sidecar) ?? '';
     return { sidecar, emptyImage, other, working: otherCopy(sidecar, other) };
   });
   const images = new Map(pairs.map(({ other, emptyImage }) => [other, emptyImage]));
@@ -138,7 +139,7 @@ export function rollBack(view: View, set: string, current: UpgradeRecord, failur
   const annotations = view.pod.metadata?.annotations ?? {};
   const { previous } = current;
   const pairs = Object.keys(current.sidecars).map((sidecar) => {
-    const working = previous.working[sidecar] ?? '';
+    const working = own(previous.working, sidecar) ?? '';
     return { sidecar, working, other: otherCopy(sidecar, working) };
   });
   const old = new Set(pairs.map(({ working }) => working));

@@ -3,6 +3,7 @@ import { bareID, findContainer, statusOf } from '../../api/containers.ts';
 import type { Grant } from '../../api/grant.ts';
 import { hotDefaults } from '../../api/grant.ts';
 import { isHalfUpgraded, rolesOf } from '../../api/hot-pair.ts';
+import { own } from '../../api/json.ts';
 import type { HashEntry } from '../../api/pod-annotations.ts';
 import { highestVersion, readHashes, readInPlaceStates, readVersion } from '../../api/pod-annotations.ts';
 import { copies, hashKey, inPlaceStateKey, otherCopy, versionKey } from '../../api/pod-contract.ts';
@@ -65,7 +66,7 @@ export function planOf(
     const facts = { sidecar, emptyImage, annotations, image };
     const roles = rolesOf(facts);
     if (!roles) return { blocked: `the copies of ${sidecar} are missing, or nothing says which one serves` };
-    const recorded = base?.previous.working[sidecar];
+    const recorded = own(base?.previous.working, sidecar);
     const half = recorded !== undefined || isHalfUpgraded(facts, roles);
     const old = recorded ?? (half ? roles.other : roles.working);
     const fresh = otherCopy(sidecar, old);

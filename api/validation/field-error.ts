@@ -1,3 +1,4 @@
+import type { LosslessNumber } from 'lossless-json';
 import { printJson } from '../json.ts';
 
 /** What is wrong with a field, in the words of the Kubernetes API. */
@@ -12,7 +13,7 @@ const HEADINGS = {
   FieldValueTypeInvalid: 'Invalid value',
 } as const;
 
-type Scalar = string | number | boolean;
+type Scalar = string | number | LosslessNumber | boolean;
 
 /** One mistake in an object: the field's path, what is wrong, and the value if it is a plain string, number or boolean. */
 export interface FieldError {
@@ -20,7 +21,7 @@ export interface FieldError {
   field: string;
   detail: string;
   badValue?: Scalar;
-  /** How {@link errorText} shows a value that is not plain. */
+  /** How {@link reasonText} shows a value that is not plain. */
   shown?: string;
   /** OpenKruise accepts it. An update of a set that had the same mistake before passes, with a warning. */
   stricter?: true;
@@ -116,10 +117,14 @@ export const broken = (field: string, value: string, problems: readonly string[]
 const show = (value: unknown): string => (value === undefined ? 'null' : printJson(value));
 
 /** The error as one line, as the Kubernetes API prints it: `spec.name: Invalid value: "x": must be …`. */
-export function errorText({ type, field, detail, badValue, shown }: FieldError): string {
+export const errorText = (error: FieldError): string =>
+  `${error.field === '' ? 'SidecarSet' : error.field}: ${reasonText(error)}`;
+
+/** The same without the field. */
+export function reasonText({ type, detail, badValue, shown }: FieldError): string {
   const bare = ['FieldValueRequired', 'FieldValueForbidden', 'FieldValueTooLong'].includes(type) || shown === '';
   const value = bare ? '' : `: ${shown ?? show(badValue)}`;
-  return `${field === '' ? 'SidecarSet' : field}: ${HEADINGS[type]}${value}${detail === '' ? '' : `: ${detail}`}`;
+  return `${HEADINGS[type]}${value}${detail === '' ? '' : `: ${detail}`}`;
 }
 
 /** All errors as one message; one that occurs twice is said once. */

@@ -1,3 +1,5 @@
+import { qualifiedName } from './names.ts';
+
 /** A pod's field, as the downward API names it, taken apart: `metadata.labels['k']` has the subscript `k`. */
 export interface FieldPath {
   path: string;
@@ -47,5 +49,9 @@ export function convertSourcePath(apiVersion: string, text: string): Required<Fi
   if (subscript === undefined) return { problem: `field label not supported: ${text}` };
   return hasKeys(path) ? { path, subscript } : { problem: `field path not supported: ${path}` };
 }
+
+/** What is wrong with the key that a field path names; keys of annotations may have capitals in their prefix. */
+export const subscriptProblems = ({ path, subscript }: Required<FieldPath>): string[] =>
+  qualifiedName(path === 'metadata.annotations' ? subscript.toLowerCase() : subscript);
 
 const hasKeys = (path: string): boolean => path === 'metadata.annotations' || path === 'metadata.labels';

@@ -1,3 +1,4 @@
+import { LosslessNumber } from 'lossless-json';
 import { isObject, numberText } from '../json.ts';
 
 /** A value somewhere in an object, with its path: what rules read, so that no shape of the input can make them throw. */
@@ -28,6 +29,14 @@ export const text = ({ value }: Field): string => (typeof value === 'string' ? v
 export function number({ value }: Field): number | undefined {
   const digits = numberText(value);
   return digits === undefined ? undefined : Number(digits);
+}
+
+/** A field's number for an error to show, with all its digits; 0 if it is none. */
+export function shownNumber({ value }: Field): number | LosslessNumber {
+  const digits = numberText(value) ?? '0';
+  const short = Number(digits);
+  // Go knows no -0.
+  return Number.isSafeInteger(short) ? short + 0 : new LosslessNumber(digits);
 }
 
 /** The members of a list. */

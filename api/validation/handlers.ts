@@ -1,5 +1,5 @@
 import { broken, forbidden, invalid, invalidObject, notSupported, required, type FieldError } from './field-error.ts';
-import { get, isSet, list, number, text, type Field } from './field.ts';
+import { get, isSet, list, number, shownNumber, text, type Field } from './field.ts';
 import { headerName, portName } from './names.ts';
 import { portNumberErrors } from './ports.ts';
 
@@ -39,7 +39,7 @@ function probeErrors(probe: Field, kind: (typeof PROBES)[number]): FieldError[] 
       return count < 0 ? [invalid(get(probe, key).at, count, 'must be greater than or equal to 0')] : [];
     }),
     ...(isSet(grace) && (number(grace) ?? 0) <= 0
-      ? [invalid(grace.at, number(grace) ?? 0, 'must be greater than 0')]
+      ? [invalid(grace.at, shownNumber(grace), 'must be greater than 0')]
       : []),
     ...(kind === 'readinessProbe' && isSet(grace)
       ? [invalidObject(grace.at, grace.value, 'must not be set for readinessProbes')]
@@ -91,9 +91,10 @@ function portErrors(port: Field): FieldError[] {
 }
 
 function sleepErrors(sleep: Field): FieldError[] {
-  const seconds = number(get(sleep, 'seconds')) ?? 0;
+  const field = get(sleep, 'seconds');
+  const seconds = number(field) ?? 0;
   if (seconds > 0 && seconds <= GRACE_SECONDS) return [];
   const range = `must be greater than 0 and less than terminationGracePeriodSeconds (${GRACE_SECONDS}).`;
   const gate = 'Enable AllowPodLifecycleSleepActionZeroValue feature gate for zero sleep.';
-  return [invalid(sleep.at, seconds, `${range} ${gate}`)];
+  return [invalid(sleep.at, shownNumber(field), `${range} ${gate}`)];
 }

@@ -1,5 +1,5 @@
 import { broken, forbidden, invalid, invalidObject, required, tooLong, type FieldError } from './field-error.ts';
-import { entries, get, isTrue, list, number, text, texts, type Field } from './field.ts';
+import { entries, get, isTrue, list, number, shownNumber, text, texts, type Field } from './field.ts';
 import { labelValue, qualifiedName, sidecarSetName } from './names.ts';
 
 /** All keys and values of an object's annotations together, in bytes. */
@@ -8,7 +8,7 @@ const MAX_ANNOTATIONS = 256 * 1024;
 /** What Kubernetes checks of every object's metadata, with the names that a SidecarSet may have. */
 export function metadataErrors(metadata: Field): FieldError[] {
   const [name, generateName] = [get(metadata, 'name'), get(metadata, 'generateName')];
-  const [namespace, generation] = [get(metadata, 'namespace'), number(get(metadata, 'generation')) ?? 0];
+  const [namespace, generation] = [get(metadata, 'namespace'), get(metadata, 'generation')];
   return [
     ...(text(generateName) === ''
       ? []
@@ -17,7 +17,9 @@ export function metadataErrors(metadata: Field): FieldError[] {
       ? [required(name.at, 'name or generateName is required')]
       : broken(name.at, text(name), sidecarSetName(text(name)))),
     ...(text(namespace) === '' ? [] : [forbidden(namespace.at, 'not allowed on this type')]),
-    ...(generation < 0 ? [invalid(`${metadata.at}.generation`, generation, 'must be greater than or equal to 0')] : []),
+    ...((number(generation) ?? 0) < 0
+      ? [invalid(generation.at, shownNumber(generation), 'must be greater than or equal to 0')]
+      : []),
     ...labelErrors(get(metadata, 'labels')),
     ...annotationErrors(get(metadata, 'annotations')),
     ...ownerErrors(get(metadata, 'ownerReferences')),

@@ -1,10 +1,7 @@
-import { goPattern } from '../go-pattern.ts';
-import { isObject, parseJson } from '../json.ts';
-import type { LabelSelector } from '../kubernetes.ts';
-import { matches } from '../selector.ts';
 import { required, type FieldError } from './field-error.ts';
-import { entries, get, isSet, list, text, texts, type Field } from './field.ts';
+import { entries, get, list, text, type Field } from './field.ts';
 import { annotationErrors } from './metadata.ts';
+import { patternsFor, readWhitelist } from './whitelist.ts';
 
 /** What decides which annotations a set may put on pods. */
 export interface PatchRules {
@@ -57,23 +54,4 @@ function refusalOf(
   } catch (error) {
     return (error as Error).message;
   }
-}
-
-function readWhitelist(whitelist: string): Field {
-  try {
-    const value = parseJson(whitelist);
-    if (value === null || isObject(value)) return { at: 'whitelist', value };
-  } catch {
-    // Said below, as for other JSON that is no whitelist.
-  }
-  throw new Error('the whitelist is not a JSON object; correct SidecarSet_PatchPodMetadata_WhiteList');
-}
-
-/** The patterns of the rules that are for sets with these labels. */
-function patternsFor(labels: Record<string, string>, whitelist: Field): ((key: string) => boolean)[] {
-  return list(get(whitelist, 'rules')).flatMap((rule) => {
-    const selector = get(rule, 'selector');
-    if (isSet(selector) && !matches(selector.value as LabelSelector, labels)) return [];
-    return texts(get(rule, 'allowedAnnotationKeyExprs')).map(goPattern);
-  });
 }

@@ -1,5 +1,5 @@
 import { broken, forbidden, invalid, required, type FieldError } from './field-error.ts';
-import { get, isSet, list, number, text, type Field } from './field.ts';
+import { get, isSet, list, number, shownNumber, text, type Field } from './field.ts';
 import { unreservedPath } from './paths.ts';
 import { downwardFileErrors, keyToPathErrors, modeErrors } from './files.ts';
 
@@ -55,13 +55,12 @@ function downwardErrors(downward: Field, taken: Taken): FieldError[] {
 /** Kubernetes counts the path of a token among the volume's own fields. */
 function tokenErrors(token: Field, volumeAt: string): FieldError[] {
   if (!isSet(token)) return [];
-  const [seconds, path] = [number(get(token, 'expirationSeconds')) ?? 0, text(get(token, 'path'))];
-  const at = get(token, 'expirationSeconds').at;
+  const [expiration, path] = [get(token, 'expirationSeconds'), text(get(token, 'path'))];
+  const seconds = number(expiration) ?? 0;
+  const wrong = (detail: string): FieldError => invalid(expiration.at, shownNumber(expiration), detail);
   return [
-    ...(seconds < MIN_TOKEN_SECONDS ? [invalid(at, seconds, 'may not specify a duration less than 10 minutes')] : []),
-    ...(seconds > MAX_TOKEN_SECONDS
-      ? [invalid(at, seconds, 'may not specify a duration larger than 2^32 seconds')]
-      : []),
+    ...(seconds < MIN_TOKEN_SECONDS ? [wrong('may not specify a duration less than 10 minutes')] : []),
+    ...(seconds > MAX_TOKEN_SECONDS ? [wrong('may not specify a duration larger than 2^32 seconds')] : []),
     ...(path === '' ? [required(`${volumeAt}.path`)] : broken(`${volumeAt}.path`, path, unreservedPath(path))),
   ];
 }

@@ -1,5 +1,5 @@
 import { broken, invalid, invalidObject, notSupported, required, tooLong, type FieldError } from './field-error.ts';
-import { get, isSet, isTrue, number, text, texts, type Field } from './field.ts';
+import { get, isSet, isTrue, number, shownNumber, text, texts, type Field } from './field.ts';
 import { outOfRange } from './names.ts';
 import { descendingPath } from './paths.ts';
 
@@ -23,7 +23,7 @@ export function securityErrors(context: Field): FieldError[] {
 
 function idErrors(field: Field): FieldError[] {
   const id = number(field) ?? 0;
-  return id >= 0 && id <= MAX_ID ? [] : [invalid(field.at, id, outOfRange(0, MAX_ID))];
+  return id >= 0 && id <= MAX_ID ? [] : [invalid(field.at, shownNumber(field), outOfRange(0, MAX_ID))];
 }
 
 function procMountErrors(procMount: Field): FieldError[] {

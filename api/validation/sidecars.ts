@@ -1,7 +1,6 @@
 import { broken, invalid, invalidObject, required, type FieldError } from './field-error.ts';
-import { convertSourcePath } from './field-path.ts';
+import { convertSourcePath, subscriptProblems } from './field-path.ts';
 import { get, isSet, list, text, type Field } from './field.ts';
-import { qualifiedName } from './names.ts';
 import { resourcesPolicyErrors } from './resources-policy.ts';
 
 /** What is wrong with the fields that a sidecar has and a container has not. OpenKruise's paths count in `spec`, not in the list. */
@@ -44,9 +43,7 @@ function transferErrors(transfer: Field, at: string): FieldError[] {
   if ('problem' in converted) {
     return [invalid(`${at}.fieldRef.fieldPath`, fieldPath, `error converting fieldPath: ${converted.problem}`)];
   }
-  const { path, subscript } = converted;
-  const key = path === 'metadata.annotations' ? subscript.toLowerCase() : subscript;
-  return broken(`${at}.fieldRef`, subscript, qualifiedName(key));
+  return broken(`${at}.fieldRef`, converted.subscript, subscriptProblems(converted));
 }
 
 const policyErrors = (container: Field, at: string): FieldError[] =>

@@ -1,13 +1,14 @@
 import { toBeta } from '../conversion.ts';
 import { ApiError } from '../error.ts';
-import { isObject } from '../json.ts';
+import { isObject, printJson } from '../json.ts';
 import type { ControllerRevision } from '../kubernetes.ts';
 import type { SidecarSet } from '../sidecar-set.ts';
 import { problemsOfSet } from '../wire/sidecar-set.ts';
 import { additionErrors } from './additions.ts';
 import { canaryErrors } from './canary.ts';
 import { conflictErrors } from './conflicts.ts';
-import { errorText, errorsText, required, stricter, typeInvalid, type FieldError } from './field-error.ts';
+import { enumerationErrors } from './enumerations.ts';
+import { errorsText, reasonText, required, stricter, typeInvalid, type FieldError } from './field-error.ts';
 import { get, isSet, list, text, type Field } from './field.ts';
 import { hotErrors } from './hot.ts';
 import { metadataErrors } from './metadata.ts';
@@ -39,13 +40,18 @@ export interface Admission {
 /** What is wrong with a set, in OpenKruise's order, and what is only likely to disappoint. */
 export interface Findings {
   errors: FieldError[];
-  warnings: string[];
+  warnings: FieldWarning[];
+}
+
+export interface FieldWarning {
+  field: string;
+  message: string;
 }
 
 /**
  * Validates a SidecarSet as OpenKruise's webhook does (`sidecarset.md` 1.6), and more strictly where nothing good can come of
  * what it accepts. A mistake of that second kind which the stored set has too is only a warning, so that sets which
- * OpenKruise stored can still be changed. Enumerations and required fields are the CRD's to check. Whatever `object` and `old` are, it does not throw.
+ * OpenKruise stored can still be changed. Required fields are the CRD's to check. Whatever `object` and `old` are, it does not throw.
  */
 export function validate(admission: Admission): Findings {
   const set = read(admission.object);
@@ -61,9 +67,10 @@ export function validate(admission: Admission): Findings {
   return {
     errors: [...own.errors, ...shared.errors],
     warnings: [
-      ...[...own.tolerated, ...shared.tolerated].map(
-        (error) => `${errorText(error)} (the stored SidecarSet has this too)`,
-      ),
+      ...[...own.tolerated, ...shared.tolerated].map((error) => ({
+        field: error.field,
+        message: `${reasonText(error)} (the stored SidecarSet has this too)`,
+      })),
       ...unknownFields(admission.object),
       ...doubts(set),
     ],
@@ -88,9 +95,11 @@ export function answer({ errors, warnings }: Findings): {
   warnings: string[];
 } {
   return errors.length === 0
-    ? { allowed: true, code: 200, message: 'allowed to be admitted', warnings }
-    : { allowed: false, code: 422, message: errorsText(errors), warnings };
+    ? { allowed: true, code: 200, message: 'allowed to be admitted', warnings: warnings.map(warningText) }
+    : { allowed: false, code: 422, message: errorsText(errors), warnings: warnings.map(warningText) };
 }
+
+const warningText = ({ field, message }: FieldWarning): string => `${field}: ${message}`;
 
 /** A set as `v1beta1`, or why it cannot be read. */
 function read(object: unknown): Field | FieldError[] {
@@ -123,12 +132,13 @@ function ownErrors(
     ...sidecarsErrors(spec),
     ...patchPodMetadataErrors(set, rules),
     ...additionErrors(spec),
+    ...enumerationErrors(spec),
     ...(old ? updateErrors(set, old) : []),
   ];
 }
 
 const identityOf = ({ type, field, detail, badValue }: FieldError): string =>
-  JSON.stringify([type, field, detail, badValue]);
+  printJson([type, field, detail, badValue ?? null]);
 
 function selectorsErrors(spec: Field): FieldError[] {
   const [selector, namespaces] = [get(spec, 'selector'), get(spec, 'namespaceSelector')];
@@ -155,13 +165,13 @@ function sidecarsErrors(spec: Field): FieldError[] {
 }
 
 /** Fields that are stored and have no effect (Q26). */
-const unknownFields = (object: unknown): string[] =>
+const unknownFields = (object: unknown): FieldWarning[] =>
   problemsOfSet(object)
     .filter(({ kind }) => kind === 'unknown')
-    .map(({ path, message }) => `${path}: ${message}`);
+    .map(({ path, message }) => ({ field: path, message }));
 
 /** What is allowed and yet hardly meant. */
-function doubts(set: Field): string[] {
+function doubts(set: Field): FieldWarning[] {
   const spec = get(set, 'spec');
   const strategy = get(spec, 'updateStrategy');
   const maxUnavailable = get(strategy, 'maxUnavailable');
@@ -170,13 +180,14 @@ function doubts(set: Field): string[] {
     list(get(spec, kind)).flatMap((container) =>
       expressionsOf(container).flatMap(({ at, resource, expression }) => {
         const problem = partialProblem(expression, resource);
-        return problem === undefined ? [] : [`${at}: some pods cannot be created with this expression: ${problem}`];
+        if (problem === undefined) return [];
+        return [{ field: at, message: `some pods cannot be created with this expression: ${problem}` }];
       }),
     ),
   );
   return [
     ...(isStuck && text(get(strategy, 'type')) === 'RollingUpdate'
-      ? [`${maxUnavailable.at}: with 0, only pods that are not ready are upgraded`]
+      ? [{ field: maxUnavailable.at, message: 'with 0, only pods that are not ready are upgraded' }]
       : []),
     ...expressions,
   ];

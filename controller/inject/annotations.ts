@@ -23,11 +23,11 @@ import { valueOr, type Reading } from '../../api/reading.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { isHot } from './hot-pair.ts';
 
-/** The sidecars of a set that stay: containers and native ones, by the names that the set declares. */
-export const lastingSidecars = ({ spec }: SidecarSet): string[] =>
-  [...(spec.containers ?? []), ...(spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always')]
-    .map(({ name }) => name)
-    .sort(compareBytes);
+/** The sidecars of a set that stay: containers and native ones, by the names that the set declares, each once. */
+export function lastingSidecars({ spec }: SidecarSet): string[] {
+  const native = (spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
+  return [...new Set([...(spec.containers ?? []), ...native].map(({ name }) => name))].sort(compareBytes);
+}
 
 /** A set without any is listed on the pod, but has no hash there. */
 const hasSidecars = ({ spec }: SidecarSet): boolean =>

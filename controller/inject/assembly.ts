@@ -1,11 +1,11 @@
 import type { Container, Pod, PodSpec } from '../../api/kubernetes.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { hotSidecars } from './annotations.ts';
-import { hasRoomForVolume, withVolume } from './baton-volume.ts';
+import { hasFolder, hasRoomForVolume, withVolume } from './baton-volume.ts';
 import { mergeContainers, sortByName, type Placed } from './merging.ts';
 import { isInjectedContainer } from './shares.ts';
 import { sidecarsOf } from './sidecars.ts';
-import { uniqueByName, volumesOf } from './volumes.ts';
+import { mergeVolumes, uniqueByName, volumesOf } from './volumes.ts';
 import type { WarnOf } from './warnings.ts';
 
 /** What one set puts into a pod. */
@@ -39,7 +39,9 @@ export function buildSidecars(
     const warn = warnOf(set);
     const isHot = hotSidecars(set).length > 0;
     if (isHot && !hasVolume) warn('another volume is named baton, so the copies of hot sidecars meet in /dev/shm');
-    return { set, ...sidecarsOf(set, { pod, declared, hasVolume }, warn), needsVolume: isHot && hasVolume };
+    const sidecars = sidecarsOf(set, { pod, declared, hasVolume }, warn);
+    const placed = [...sidecars.init, ...sidecars.containers];
+    return { set, ...sidecars, needsVolume: isHot && placed.some(({ container }) => hasFolder(container)) };
   });
 }
 
@@ -49,27 +51,28 @@ export function withSidecars(
   built: readonly Built[],
   { sortContainersByName, warnOf }: { sortContainersByName: boolean; warnOf: WarnOf },
 ): Pod {
-  const spec: PodSpec = pod.spec ?? { containers: [] };
+  const spec: Partial<PodSpec> = pod.spec ?? {};
+  const existing = spec.containers ?? [];
   for (const { set, init, containers } of built) {
-    const replaced = [...replacedBy(init, spec.initContainers ?? []), ...replacedBy(containers, spec.containers)];
+    const replaced = [...replacedBy(init, spec.initContainers ?? []), ...replacedBy(containers, existing)];
     for (const name of replaced) warnOf(set)(`container ${name}: it replaces the pod's own container of that name`);
   }
   const init = sortByName(built.flatMap(({ init }) => init));
   const containers = built.flatMap(({ containers }) => containers);
-  const volumes = uniqueByName(
+  const volumes = mergeVolumes(
     spec.volumes ?? [],
     built.flatMap(({ set }) => volumesOf(set)),
   );
-  const secrets = uniqueByName(
-    spec.imagePullSecrets ?? [],
-    built.flatMap(({ set }) => set.spec.imagePullSecrets ?? []),
-  );
+  const secrets = uniqueByName([
+    ...(spec.imagePullSecrets ?? []),
+    ...built.flatMap(({ set }) => set.spec.imagePullSecrets ?? []),
+  ]);
   return {
     ...pod,
     spec: {
       ...spec,
       ...given('initContainers', mergeContainers(spec.initContainers ?? [], init)),
-      containers: mergeContainers(spec.containers, sortContainersByName ? sortByName(containers) : containers),
+      containers: mergeContainers(existing, sortContainersByName ? sortByName(containers) : containers),
       ...given('volumes', built.some(({ needsVolume }) => needsVolume) ? withVolume(volumes) : volumes),
       ...given('imagePullSecrets', secrets),
     },
@@ -78,7 +81,7 @@ export function withSidecars(
 
 /** Names of the application's own containers that injected ones take the place of. */
 const replacedBy = (injected: readonly Placed[], existing: readonly Container[]): string[] =>
-  existing
+  [...new Map(existing.map((container) => [container.name, container])).values()]
     .filter((container) => !isInjectedContainer(container))
     .map(({ name }) => name)
     .filter((name) => injected.some(({ container }) => container.name === name));

@@ -30,6 +30,10 @@ export function withFolder(container: Container, sidecar: string): Container {
   };
 }
 
+/** Whether a container has its folder in the volume. */
+export const hasFolder = ({ volumeMounts }: Container): boolean =>
+  (volumeMounts ?? []).some(({ name, mountPath }) => name === volume.name && mountPath === directory);
+
 /** Whether a container's path for the folder is free. */
 export function hasRoomForFolder({ volumeMounts, volumeDevices }: Container): boolean {
   const paths = [

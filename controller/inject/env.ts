@@ -1,13 +1,14 @@
+import { compareBytes, own } from '../../api/json.ts';
 import type { Container, EnvVar, Pod } from '../../api/kubernetes.ts';
 import { env } from '../../api/pod-contract.ts';
 import type { TransferEnv } from '../../api/sidecar-set.ts';
+import { convertSourcePath, subscriptProblems } from '../../api/validation/field-path.ts';
 import type { Warn } from './warnings.ts';
 
 /** `$(NAME)` as the kubelet expands it in a `subPathExpr`; `$$(NAME)` counts too (oracle surprise 20). */
 const VARIABLE = /\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)/g;
 /** Every injected container says so in its environment. */
 export const injectedVariable: EnvVar = { name: env.injected, value: 'true' };
-const FIELD_PATH = /^metadata\.(labels|annotations)\['(.*)'\]$/;
 
 /**
  * A container with the mark of injected ones at the end of its own environment, even where that has such a variable (the last
@@ -21,20 +22,22 @@ export function addEnv(container: Container, added: readonly EnvVar[]): Containe
 
 /**
  * The variables that `transferEnv` takes from the pod's containers, as they are before injection (`sidecarset.md` 2.5). Of
- * several with one name the last is taken, which is the one that the container sees.
+ * several with one name the last is taken, which is the one that the container sees, also of several containers.
  */
 export function transferredEnv(transfers: readonly TransferEnv[], pod: Pod, warn: Warn): EnvVar[] {
   return transfers.flatMap((transfer) => {
-    const names = [...new Set([transfer.envName, ...(transfer.envNames ?? [])])].filter((name) => !!name).sort();
+    const names = [...new Set([transfer.envName, ...(transfer.envNames ?? [])])]
+      .flatMap((name) => name || [])
+      .sort(compareBytes);
     const source = sourceOf(transfer, pod);
-    const container = pod.spec?.containers.find(({ name }) => name === source);
-    if (!container) {
+    const containers = (pod.spec?.containers ?? []).filter(({ name }) => name === source);
+    if (containers.length === 0) {
       if (names.length > 0) warn(`transferEnv ${names.join(', ')}: the pod has no container "${source ?? ''}"`);
       return [];
     }
     return names.flatMap((name) => {
-      const variable = container.env?.findLast((variable) => variable.name === name);
-      if (!variable) warn(`transferEnv ${name}: container ${container.name} has no such variable in its env`);
+      const variable = containers.flatMap(({ env }) => env ?? []).findLast((variable) => variable.name === name);
+      if (!variable) warn(`transferEnv ${name}: container ${source ?? ''} has no such variable in its env`);
       return variable ?? [];
     });
   });
@@ -42,11 +45,12 @@ export function transferredEnv(transfers: readonly TransferEnv[], pod: Pod, warn
 
 /** The container that a transfer names, itself or through a label or annotation of the pod. */
 function sourceOf({ sourceContainerName, sourceContainerNameFrom }: TransferEnv, pod: Pod): string | undefined {
-  const path = sourceContainerNameFrom?.fieldRef?.fieldPath;
-  if (path === undefined) return sourceContainerName;
-  const [, map, key = ''] = FIELD_PATH.exec(path) ?? [];
-  if (map === 'labels') return pod.metadata?.labels?.[key];
-  return map === undefined ? undefined : pod.metadata?.annotations?.[key];
+  const reference = sourceContainerNameFrom?.fieldRef;
+  if (!reference) return sourceContainerName;
+  const converted = convertSourcePath('v1', reference.fieldPath);
+  if ('problem' in converted || subscriptProblems(converted).length > 0) return undefined;
+  const { labels, annotations } = pod.metadata ?? {};
+  return own(converted.path === 'metadata.labels' ? labels : annotations, converted.subscript);
 }
 
 /** Finds variables in a container's own environment; of several with one name the first. */

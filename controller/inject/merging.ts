@@ -10,15 +10,19 @@ export interface Placed {
 
 /**
  * A pod's containers with the injected ones in front or behind. One that the pod has already is replaced where it stands
- * (Q17); two injected ones of the same name both stay, and the API server refuses the pod.
+ * (Q17), the last where several have the name; two injected ones of the same name both stay, and the API server refuses the pod.
  */
 export function mergeContainers(existing: readonly Container[], injected: readonly Placed[]): Container[] {
-  const byName = new Map(existing.map((container) => [container.name, container]));
-  const added = injected.filter(({ container }) => !byName.has(container.name));
-  for (const { container } of injected) if (byName.has(container.name)) byName.set(container.name, container);
+  const places = new Map(existing.map(({ name }, index) => [name, index]));
+  const added = injected.filter(({ container }) => !places.has(container.name));
+  const kept = [...existing];
+  for (const { container } of injected) {
+    const place = places.get(container.name);
+    if (place !== undefined) kept[place] = container;
+  }
   return [
     ...added.filter(({ policy }) => policy === 'BeforeAppContainer').map(({ container }) => container),
-    ...existing.map((container) => byName.get(container.name) ?? container),
+    ...kept,
     ...added.filter(({ policy }) => policy !== 'BeforeAppContainer').map(({ container }) => container),
   ];
 }

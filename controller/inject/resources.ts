@@ -19,7 +19,7 @@ const RESOURCES = ['cpu', 'memory'] as const;
  * The resources that a `resourcesPolicy` gives a sidecar in this pod (`sidecarset.md` 2.8).
  *
  * @param declared names of sidecars, which are no targets
- * @throws ApiError `ERR_BATON_RESOURCES` when no container is a target, or an expression has no value
+ * @throws ApiError `ERR_BATON_RESOURCES` when no container is a target, an amount is none, or an expression has no value
  */
 export function resourcesFor(
   sidecar: string,
@@ -37,7 +37,7 @@ export function resourcesFor(
     Object.fromEntries(
       RESOURCES.flatMap((resource): [string, string][] => {
         const expression = resourcesExpr[kind]?.[resource];
-        const total = expression ? totalOf(targets, kind, resource, aggregate) : undefined;
+        const total = expression ? totalOf(sidecar, targets, kind, resource, aggregate) : undefined;
         return expression && total ? [[resource, evaluate(sidecar, expression, total, kind, resource)]] : [];
       }),
     );
@@ -78,6 +78,7 @@ function patternOf(sidecar: string, expression: string): (name: string) => boole
 
 /** What the targets add up to; undefined where one of them has no limit, so that there is none together. */
 function totalOf(
+  sidecar: string,
   targets: readonly Container[],
   kind: Kind,
   resource: string,
@@ -85,7 +86,11 @@ function totalOf(
 ): Quantity | undefined {
   const amounts = targets.map(({ resources }) => resources?.[kind]?.[resource]);
   if (kind === 'limits' && amounts.includes(undefined)) return undefined;
-  return aggregate(amounts.map(quantityOf));
+  try {
+    return aggregate(amounts.map(quantityOf));
+  } catch (error) {
+    throw failed(sidecar, `a target's ${kind}.${resource}: ${(error as Error).message}`);
+  }
 }
 
 function evaluate(sidecar: string, expression: string, total: Quantity, kind: Kind, resource: string): string {

@@ -14,8 +14,14 @@ export function volumesOf({ spec }: SidecarSet): Volume[] {
 const namesUsed = ({ volumeMounts, volumeDevices }: Container): string[] =>
   [...(volumeMounts ?? []), ...(volumeDevices ?? [])].map(({ name }) => name);
 
-/** Both lists without repeating a name: what comes first wins. */
-export function uniqueByName<T extends Volume | LocalObjectReference>(first: readonly T[], second: readonly T[]): T[] {
+/** A pod's volumes, all of them as they are, and those of the others whose names are free. */
+export function mergeVolumes(existing: readonly Volume[], added: readonly Volume[]): Volume[] {
+  const taken = new Set(existing.map(({ name }) => name));
+  return [...existing, ...uniqueByName(added).filter(({ name }) => !taken.has(name))];
+}
+
+/** A list without what repeats a name. */
+export function uniqueByName<T extends Volume | LocalObjectReference>(list: readonly T[]): T[] {
   const names = new Set<string | undefined>();
-  return [...first, ...second].filter(({ name }) => !names.has(name) && names.add(name));
+  return list.filter(({ name }) => !names.has(name) && names.add(name));
 }

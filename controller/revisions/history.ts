@@ -1,5 +1,5 @@
 import { compareBytes } from '../../api/json.ts';
-import type { ControllerRevision } from '../../api/kubernetes.ts';
+import type { ControllerRevision, ObjectMeta } from '../../api/kubernetes.ts';
 import { revisionLabels } from '../../api/revision-labels.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { dataText, revisionData } from './data.ts';
@@ -39,10 +39,16 @@ export function register(
   if (equal) return found(set, { ...equal, revision: next }, 'raise', collisionCount);
 
   const byName = new Map(revisions.map((stored) => [stored.metadata?.name, stored]));
+  let firstLabels: ObjectMeta['labels'];
   for (let collisions = collisionCount; ; collisions++) {
     const revision = newRevision(set, { namespace, revision: next, collisionCount: collisions });
+    firstLabels ??= revision.metadata?.labels;
     const stored = byName.get(revision.metadata?.name);
-    if (!stored) return { action: 'create', revision, relabel: false, collisionCount: collisions };
+    if (!stored) {
+      // Where names were taken, OpenKruise changes only the name: the label keeps the first hash.
+      const created = { ...revision, metadata: { ...revision.metadata, ...(firstLabels && { labels: firstLabels }) } };
+      return { action: 'create', revision: created, relabel: false, collisionCount: collisions };
+    }
     if (dataText(stored) === data) return found(set, stored, 'reuse', collisions);
   }
 }

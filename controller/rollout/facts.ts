@@ -32,7 +32,7 @@ export interface PodFacts {
   outdated: readonly string[];
   /** What the agent wrote about this set, and the phase that it amounts to. */
   upgrade?: { record: UpgradeRecord; phase: UpgradePhase };
-  /** What this set was granted and nobody has claimed yet. */
+  /** What this set was granted and can still be taken back. */
   unclaimed?: Grant;
   /** Another set that is being upgraded on the pod, or is granted. */
   otherSet?: string;
@@ -42,6 +42,13 @@ const ENDED: readonly UpgradePhase[] = ['Done', 'Failed', 'Withdrawn'];
 
 /** Whether the agent is at work on it. */
 export const isUnderWay = ({ phase }: { phase: UpgradePhase }): boolean => !ENDED.includes(phase);
+
+/**
+ * Whether a grant can still be taken back: its upgrade has not changed the pod (ADR 6). While the agent pulls images it has not;
+ * where it took a grant back, the next one is another.
+ */
+export const isUnclaimed = (grant: Grant, record: UpgradeRecord | undefined): boolean =>
+  record?.revision !== grant.revision || record.phase === 'Pulling' || record.phase === 'Withdrawn';
 
 export function factsOf(pod: Pod, subject: Subject): PodFacts {
   const { metadata = {}, status } = pod;
@@ -116,21 +123,35 @@ function progressOf(
     ]),
   );
   // An upgrade that is done and left the pod undone was another try: the grant stands.
-  const isUnclaimed = (set: string, grant: Grant): boolean => {
-    const record = records.get(set);
-    if (record?.revision !== grant.revision || record.phase === 'Withdrawn') return true;
-    return set === name && record.phase === 'Done' && !isDone;
-  };
+  const isOpen = (set: string, grant: Grant): boolean =>
+    isUnclaimed(grant, records.get(set)) || (set === name && records.get(set)?.phase === 'Done' && !isDone);
   const upgrade = upgrades.get(name);
   const grant = grants.get(name);
   const otherSet =
     [...upgrades].find(([set, other]) => set !== name && isUnderWay(other))?.[0] ??
-    [...grants].find(([set, other]) => set !== name && isUnclaimed(set, other))?.[0];
+    [...grants].find(([set, other]) => set !== name && isOpen(set, other))?.[0];
   return {
     ...(upgrade && { upgrade }),
-    ...(grant && isUnclaimed(name, grant) && { unclaimed: grant }),
+    ...(grant && isOpen(name, grant) && { unclaimed: grant }),
     ...(otherSet !== undefined && { otherSet }),
   };
+}
+
+/** How long ago an agent's last change may be for it to count as at work, in milliseconds; between two upgrades it has none. */
+const LATELY = 60_000;
+
+/**
+ * Whether the agent of a pod's node is, or was a moment ago, at work on the pod, for any set. The moment is the node's clock's: one
+ * that is wrong costs a wait.
+ */
+export function isAtWork(pod: Pod, now: number): boolean {
+  const text = pod.metadata?.annotations?.[upgradeKey];
+  if (text === undefined) return false;
+  return [...wellFormed(readRecords(text)).values()].some(
+    (record) =>
+      Math.abs(now - record.phaseAt) <= LATELY ||
+      isUnderWay({ phase: phaseOf(record, (container) => lifeOf(pod, container)) }),
+  );
 }
 
 /** The entries that can be read. */

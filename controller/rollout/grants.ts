@@ -1,10 +1,11 @@
-import { printTime } from '../../api/go-json.ts';
+import { printTime, readMap } from '../../api/go-json.ts';
 import { hotDefaults, printGrants, readGrants, type Grant, type GrantedSidecar } from '../../api/grant.ts';
 import type { Pod } from '../../api/kubernetes.ts';
 import { grantKey, upgradeKey } from '../../api/pod-contract.ts';
 import { patchAnnotations } from '../../api/pod-metadata.ts';
+import { valueOr } from '../../api/reading.ts';
 import { readRecords } from '../../api/upgrade-record.ts';
-import { wellFormed } from './facts.ts';
+import { isUnclaimed, wellFormed } from './facts.ts';
 import { annotationPatch, podWrite, type PodWrite } from './pod-write.ts';
 import type { Sidecar, Subject } from './subject.ts';
 
@@ -62,15 +63,21 @@ export function hasUnclaimedGrant({ metadata }: Pod, set: string): boolean {
   const annotations = metadata?.annotations ?? {};
   const grant = wellFormed(readGrants(annotations[grantKey])).get(set);
   const record = wellFormed(readRecords(annotations[upgradeKey])).get(set);
-  return grant !== undefined && (record?.revision !== grant.revision || record.phase === 'Withdrawn');
+  return grant !== undefined && isUnclaimed(grant, record);
 }
 
-function openGrants(pod: Pod): Map<string, Grant> {
+/** Without those that an agent is done with; what cannot be read (a newer controller's) stays as it is. */
+function openGrants(pod: Pod): Map<string, unknown> {
   const annotations = pod.metadata?.annotations ?? {};
   const records = wellFormed(readRecords(annotations[upgradeKey]));
-  const isOpen = ([set, grant]: [string, Grant]): boolean => {
-    const record = records.get(set);
-    return record?.revision !== grant.revision || record.result === undefined;
+  const grants = wellFormed(readGrants(annotations[grantKey]));
+  const isOpen = (set: string): boolean => {
+    const [grant, record] = [grants.get(set), records.get(set)];
+    return grant === undefined || record?.revision !== grant.revision || record.result === undefined;
   };
-  return new Map([...wellFormed(readGrants(annotations[grantKey]))].filter(isOpen));
+  const written = valueOr(
+    readMap(annotations[grantKey], (value) => ({ value })),
+    new Map<string, unknown>(),
+  );
+  return new Map([...written].filter(([set]) => isOpen(set)));
 }

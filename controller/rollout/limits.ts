@@ -11,8 +11,8 @@ import { isUnseen, type Surroundings } from './verdict.ts';
 export function isUnavailable(facts: PodFacts, around: Surroundings): boolean {
   const { upgrade, isUpdated, isPodReady, isConsistent, isReady } = facts;
   if (isUnseen(facts, around)) return true;
-  if (!upgrade || !isUnderWay(upgrade)) return isUpdated && !(isConsistent && isReady);
-  const { phase } = upgrade;
+  const { phase } = upgrade ?? {};
+  if (!upgrade || !isUnderWay(upgrade) || phase === 'Pulling') return isUpdated && !(isConsistent && isReady);
   return phase === 'Upgrading' || phase === 'RollingBack' || (isUpdated && !isPodReady);
 }
 
@@ -25,7 +25,7 @@ export interface Selection {
 /**
  * Takes candidates in their order, as far as partition and maxUnavailable allow (`sidecarset.md` 4.4 and 4.5). The last ones
  * stay old; a pod that is not ready (Q11), or is counted already, costs nothing. Grants that are given already come first: each
- * holds its place.
+ * holds its place, also while its agent pulls images, as the agent goes on without asking again (ADR 6).
  *
  * @param ordered - the candidates
  * @param matched - how many pods the set has: what percentages are of

@@ -3,7 +3,7 @@ import { grantKey } from '../../api/pod-contract.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { coldWrite } from './cold.ts';
 import { conditionPatch, isOutdatedCondition } from './condition.ts';
-import { factsOf, isUnderWay, type PodFacts } from './facts.ts';
+import { factsOf, isAtWork, isUnderWay, type PodFacts } from './facts.ts';
 import { grantOf, grantWrite, withdrawal } from './grants.ts';
 import { haltOf, isUnavailable, select, type Halt } from './limits.ts';
 import { whyNotMatched } from './matching.ts';
@@ -11,7 +11,7 @@ import { orderOf } from './order.ts';
 import { podWrite, type PodWrite } from './pod-write.ts';
 import { statusOf, type Counts } from './status.ts';
 import { subjectOf, type Subject } from './subject.ts';
-import { judge, type Candidate, type Judgement, type Surroundings } from './verdict.ts';
+import { isAhead, judge, type Candidate, type Judgement, type Surroundings } from './verdict.ts';
 
 /** Everything besides set and pods that a plan depends on. */
 export interface Context extends Surroundings {
@@ -42,7 +42,7 @@ export interface Plan {
   upgrade: PodWrite[];
   /** Grants to give now, in order. */
   grant: PodWrite[];
-  /** Grants that nobody has claimed, to take back now. */
+  /** Grants to take back now: they have not changed their pods. */
   withdraw: PodWrite[];
   /** Pods of which more than images differ. */
   notUpgradable: string[];
@@ -65,7 +65,7 @@ export interface Plan {
  */
 export function plan(set: SidecarSet, pods: readonly Pod[], context: Context): Plan {
   const subject = subjectOf(set, context.namespaces ?? []);
-  const judged = judgeAll(pods, subject, context);
+  const judged = judgeAll(pods, subject, { ...context, hasAgent: agentsSeen(pods, context.now) });
   const { matched, verdicts } = judged;
   const halted = haltOf(subject, judged.failed.length, matched.length);
   const ordered = inOrder(judged, subject);
@@ -81,7 +81,7 @@ export function plan(set: SidecarSet, pods: readonly Pod[], context: Context): P
     waiting: keysOf(ordered),
     upgrade: cold.map(({ pod }) => coldWrite(pod, subject, context)),
     grant: granted
-      .filter(({ unclaimed }) => unclaimed?.revision !== subject.attempt)
+      .filter(({ unclaimed }) => unclaimed?.revision !== subject.attempt || isAhead(unclaimed, context.now))
       .map(({ pod }) => grantWrite(pod, subject, grantOf(pod, subject, context))),
     withdraw: [
       ...matched.filter((facts) => facts.unclaimed && !taken.has(facts)).map(({ pod }) => pod),
@@ -111,7 +111,7 @@ const NOT_JUDGED: Judgement = { verdict: 'waiting', reason: '' };
 
 const keysOf = (pods: readonly PodFacts[]): string[] => pods.map(({ key }) => key);
 
-function judgeAll(pods: readonly Pod[], subject: Subject, context: Context): Judged {
+function judgeAll(pods: readonly Pod[], subject: Subject, around: Surroundings): Judged {
   const judged: Judged = {
     matched: [],
     candidates: new Map(),
@@ -127,7 +127,7 @@ function judgeAll(pods: readonly Pod[], subject: Subject, context: Context): Jud
       continue;
     }
     const facts = factsOf(pod, subject);
-    const outcome = judge(facts, subject, context);
+    const outcome = judge(facts, subject, around);
     if ('candidate' in outcome) {
       judged.candidates.set(facts, outcome);
       if (outcome.candidate !== 'finish') judged.waiting.push(judged.matched.length);
@@ -139,6 +139,14 @@ function judgeAll(pods: readonly Pod[], subject: Subject, context: Context): Jud
     judged.matched.push(facts);
   }
   return judged;
+}
+
+/** Tells the nodes whose agent is at work, or was a moment ago, for any set; looked for only when somebody asks. */
+function agentsSeen(pods: readonly Pod[], now: number): (node: string) => boolean {
+  let nodes: Set<string> | undefined;
+  const seen = (): Set<string> =>
+    new Set(pods.filter((pod) => isAtWork(pod, now)).flatMap(({ spec }) => spec?.nodeName ?? []));
+  return (node) => (nodes ??= seen()).has(node);
 }
 
 function inOrder({ matched, waiting }: Judged, { strategy }: Subject): PodFacts[] {
@@ -162,7 +170,7 @@ function takeNow(
   for (const [facts, candidate] of candidates) {
     if (stop === undefined && isTaken(candidate, facts)) {
       now.set(facts, candidate);
-      const verdict = candidate.candidate === 'cold' ? 'upgrade' : 'grant';
+      const verdict = candidate.candidate === 'cold' ? 'upgrade' : candidate.isPulling ? 'upgrading' : 'grant';
       verdicts.set(facts.pod, { verdict, reason: candidate.reason });
     } else {
       verdicts.set(facts.pod, { verdict: 'waiting', reason: stop ?? whyNot(facts) });

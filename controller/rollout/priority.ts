@@ -1,3 +1,4 @@
+import { own } from '../../api/json.ts';
 import { isEmptySelector, matches } from '../../api/selector.ts';
 import type { UpdateStrategy } from '../../api/sidecar-set.ts';
 import type { Labels } from './scatter.ts';
@@ -5,7 +6,7 @@ import type { Labels } from './scatter.ts';
 type PriorityStrategy = NonNullable<UpdateStrategy['priorityStrategy']>;
 
 /** Where a pod stands: the lower, the earlier; compared field by field. */
-type Rank = readonly [number, number];
+type Rank = readonly [level: number, value: bigint];
 
 /**
  * A comparison of pods by `updateStrategy.priorityStrategy`, for a stable sort (`sidecarset.md` 4.3). Weights decide if there
@@ -21,7 +22,8 @@ export function comparePriority({ weightPriority, orderPriority }: PriorityStrat
   };
   return (a, b) => {
     const [first, second] = [rankOf(a), rankOf(b)];
-    return first[0] - second[0] || first[1] - second[1];
+    if (first[0] !== second[0]) return first[0] - second[0];
+    return first[1] === second[1] ? 0 : first[1] < second[1] ? -1 : 1;
   };
 }
 
@@ -29,7 +31,7 @@ function rankByWeight(terms: NonNullable<PriorityStrategy['weightPriority']>): (
   const decided = terms.filter(({ matchSelector }) => !isEmptySelector(matchSelector) && isValid(matchSelector));
   return (labels) => [
     -decided.reduce((sum, { weight, matchSelector }) => sum + (matches(matchSelector, labels) ? weight : 0), 0),
-    0,
+    0n,
   ];
 }
 
@@ -45,14 +47,14 @@ function isValid(selector: Parameters<typeof matches>[0]): boolean {
 
 function rankByOrder(keys: NonNullable<PriorityStrategy['orderPriority']>): (labels: Labels) => Rank {
   return (labels) => {
-    const level = keys.findIndex(({ orderedKey }) => labels?.[orderedKey] !== undefined);
-    const value = labels?.[keys[level]?.orderedKey ?? ''] ?? '';
-    return [level, level < 0 ? 0 : -trailingNumber(value)];
+    const level = keys.findIndex(({ orderedKey }) => own(labels, orderedKey) !== undefined);
+    const value = own(labels, keys[level]?.orderedKey ?? '') ?? '';
+    return [level, level < 0 ? 0n : -trailingNumber(value)];
   };
 }
 
 /** The digits at a label's end; a number that Go's int64 cannot hold counts as none. */
-function trailingNumber(value: string): number {
-  const number = Number(/\d*$/.exec(value)?.[0]);
-  return number < 2 ** 63 ? number : 0;
+function trailingNumber(value: string): bigint {
+  const number = BigInt(/\d*$/.exec(value)?.[0] ?? '');
+  return number < 2n ** 63n ? number : 0n;
 }

@@ -1,3 +1,4 @@
+import type { Grant } from '../../api/grant.ts';
 import type { Pod } from '../../api/kubernetes.ts';
 import { isUnderWay, isUpgradable, unsettledIn, type PodFacts } from './facts.ts';
 import type { Subject } from './subject.ts';
@@ -27,9 +28,13 @@ export interface Judgement {
   reason: string;
 }
 
-/** A pod that could be upgraded now, cold or hot; `finish`: only its half-done upgrade is to be ended, at no cost. */
+/**
+ * A pod that could be upgraded now, cold or hot; `finish`: only its half-done upgrade is to be ended, at no cost. One whose
+ * agent still pulls images stays a candidate: it goes on, or its grant is taken back.
+ */
 export interface Candidate {
   candidate: 'cold' | 'hot' | 'finish';
+  isPulling?: boolean;
   reason: string;
 }
 
@@ -41,6 +46,8 @@ export interface Surroundings {
   notReadyNodes?: ReadonlySet<string>;
   /** Pods (`namespace/name`) whose grant was withdrawn because nobody claimed it. */
   noAgent?: ReadonlySet<string>;
+  /** Whether the agent of a node is known to be there; not told apart if not given. */
+  hasAgent?: (node: string) => boolean;
   /** Pods (`namespace/name`) that were written a moment ago, and how they were left. */
   written?: ReadonlyMap<string, WrittenPod>;
 }
@@ -64,8 +71,7 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
   if (upgrade) {
     const { record, phase } = upgrade;
     const isCurrent = record.revision === subject.attempt;
-    const takesNewer = phase === 'Pulling' || phase === 'Upgrading';
-    if (isUnderWay(upgrade) && (isCurrent || !takesNewer)) {
+    if (isUnderWay(upgrade) && phase !== 'Pulling' && (isCurrent || !takesNewer(facts))) {
       return upgrading(isCurrent ? `the agent is at ${phase}` : `the agent first ends an earlier upgrade (${phase})`);
     }
     if (phase === 'Failed' && isCurrent) {
@@ -80,7 +86,7 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
   if (!isUpgradable(pod, subject)) {
     return { verdict: 'notUpgradable', reason: 'more than images differ: that takes a new pod' };
   }
-  const unsettled = unsettledIn(facts, subject);
+  const unsettled = takesNewer(facts) ? undefined : unsettledIn(facts, subject);
   if (unsettled !== undefined) return upgrading(`container ${unsettled} has not finished its last change`);
   const [unclear] = facts.unclear;
   if (unclear !== undefined) return { verdict: 'blocked', reason: `nothing tells which copy of ${unclear} serves` };
@@ -89,12 +95,19 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
   if (!pod.spec?.nodeName && facts.halfUpgraded.length === 0) {
     return { candidate: 'cold', reason: 'it is on no node yet: nothing to hand over' };
   }
-  return (
-    whyNoGrant(facts, subject, around) ?? {
-      candidate: 'hot',
-      reason: `granted to its agent: ${[...new Set(hot)].join(', ')}`,
-    }
-  );
+  return whyNoGrant(facts, subject, around) ?? toGrant('hot', [...new Set(hot)].join(', '), facts, subject);
+}
+
+/**
+ * Whether a newer grant goes into the copies that an upgrade has changed and that do not serve (design section 4, rule 3). Their
+ * change may never finish: while a `postStart` hook hangs, the status shows the old container, and ready.
+ */
+function takesNewer({ upgrade }: PodFacts): boolean {
+  if (!upgrade) return false;
+  const { phase, record } = upgrade;
+  // Of a failure that was not rolled back both copies are left as they are.
+  const isLeft = record.phase === 'Failed' && Object.keys(record.sidecars).length > 0;
+  return phase === 'Upgrading' || isLeft;
 }
 
 const IN_PLACE: Candidate = { candidate: 'cold', reason: 'its images are changed in place' };
@@ -104,22 +117,24 @@ const NOT_READY: Judgement = { verdict: 'updated', reason: 'it is up to date, an
 function judgeUpdated(facts: PodFacts, subject: Subject, around: Surroundings): Judgement | Candidate {
   const [half] = facts.halfUpgraded;
   if (half !== undefined) {
-    return (
-      whyNoGrant(facts, subject, around) ?? {
-        candidate: 'finish',
-        reason: `granted to its agent: both copies of ${half} run`,
-      }
-    );
+    return whyNoGrant(facts, subject, around) ?? toGrant('finish', `both copies of ${half} run`, facts, subject);
   }
   return facts.isConsistent && facts.isReady ? UP_TO_DATE : NOT_READY;
 }
 
+function toGrant(candidate: Candidate['candidate'], what: string, facts: PodFacts, subject: Subject): Candidate {
+  return isPulling(facts, subject)
+    ? { candidate, reason: 'the agent is at Pulling', isPulling: true }
+    : { candidate, reason: `granted to its agent: ${what}` };
+}
+
+/** Whether its agent has begun with the grant that it has now, and not yet changed the pod. */
+const isPulling = ({ unclaimed, upgrade }: PodFacts, { attempt }: Subject): boolean =>
+  unclaimed?.revision === attempt && upgrade?.phase === 'Pulling' && upgrade.record.revision === attempt;
+
 /** Why its agent cannot be given a grant. */
-function whyNoGrant(
-  { pod, key, otherSet, unclaimed }: PodFacts,
-  subject: Subject,
-  around: Surroundings,
-): Judgement | undefined {
+function whyNoGrant(facts: PodFacts, subject: Subject, around: Surroundings): Judgement | undefined {
+  const { pod, key, otherSet, unclaimed } = facts;
   const nameless = subject.sidecars.find(({ emptyImage }) => emptyImage === '');
   if (nameless) return { verdict: 'blocked', reason: `${nameless.name} has no upgradeStrategy.hotUpgradeEmptyImage` };
   const node = pod.spec?.nodeName ?? '';
@@ -128,11 +143,16 @@ function whyNoGrant(
   const isCurrent = unclaimed?.revision === subject.attempt;
   if (otherSet !== undefined && !isCurrent)
     return { verdict: 'waiting', reason: `SidecarSet ${otherSet} is upgraded first` };
+  if (isPulling(facts, subject)) return undefined;
   const isLate = isCurrent && otherSet === undefined && isClaimLate(unclaimed.grantedAt, around.now);
-  if (isLate || around.noAgent?.has(key))
+  // An agent that carries out as many upgrades as it may takes a grant when there is room again.
+  if ((isLate || around.noAgent?.has(key)) && !around.hasAgent?.(node))
     return { verdict: 'noAgent', reason: `no agent on node ${node} took its grant` };
   return undefined;
 }
+
+/** Whether a grant's time was written by a clock that was put back since: it has to be written anew, or it is never late. */
+export const isAhead = ({ grantedAt }: Grant, now: number): boolean => Date.parse(grantedAt) - now > CLAIM_TIMEOUT;
 
 /** A grant without a time that can be read is as good as late. */
 const isClaimLate = (grantedAt: string, now: number): boolean => !(now - Date.parse(grantedAt) <= CLAIM_TIMEOUT);

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { isConsistent, isUpdateCompleted, recordedImages, type RecordedImages } from '../../api/consistency.ts';
-import type { Pod } from '../../api/kubernetes.ts';
+import type { ContainerStatus, Pod, PodSpec } from '../../api/kubernetes.ts';
 import { readInPlaceStates } from '../../api/pod-annotations.ts';
 import { vectors } from '../oracle/corpus.ts';
 
@@ -48,6 +48,23 @@ test('surprise 15: a record that cannot be read leaves it to the images', (t) =>
   const unreadable = (): RecordedImages => recordedImages(readInPlaceStates('{bad'), 's');
   t.true(isConsistent(podWith({ side: { image: 'side:2', status: 'side:2' } }), side, unreadable));
   t.false(isConsistent(podWith({ side: { image: 'side:2', status: 'side:1' } }), side, unreadable));
+});
+
+test('a status without image or image ID is one with empty ones', (t) => {
+  const bare = (image: string, fields: object, before: Record<string, string>): boolean => {
+    const pod = podWith({ side: { image, status: image } });
+    const status = { name: 'side', ready: true, ...fields } as ContainerStatus;
+    return isConsistent({ ...pod, status: { containerStatuses: [status] } }, side, recorded(before));
+  };
+  for (const fields of [{ image: 'sha256:abc' }, { image: 'sha256:abc', imageID: '' }, {}]) {
+    t.true(bare('side:1', fields, {}), 'nothing was recorded');
+    t.true(bare('side:1', fields, { side: 'x' }));
+    t.false(bare('side:1', fields, { side: '' }), 'an empty one was recorded');
+    t.false(bare(`side@${DIGEST}`, fields, {}));
+  }
+  t.false(
+    isConsistent({ spec: {} as PodSpec, status: { containerStatuses: [{} as ContainerStatus] } }, side, recorded({})),
+  );
 });
 
 /** The pod of each vector, by its description. */

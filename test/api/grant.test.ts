@@ -64,3 +64,9 @@ test('another value of baton.dev/resume makes another attempt', (t) => {
   t.is(attemptOf('h', ''), 'h');
   t.not(attemptOf('h', '1'), attemptOf('h', '2'));
 });
+
+test('a sidecar may be named like what every JavaScript object has', (t) => {
+  const sidecars = Object.fromEntries([['__proto__', { image: 'a:1' }]]);
+  const odd = read(printGrants(new Map([['s', { ...grant, sidecars }]])));
+  t.deepEqual(typeof odd === 'string' ? odd : Object.entries(odd.sidecars), [['__proto__', { image: 'a:1' }]]);
+});

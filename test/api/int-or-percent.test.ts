@@ -4,11 +4,13 @@ import { intOrPercentErrors, maxUnavailableOf, partitionOf } from '../../api/int
 
 test('an unset maxUnavailable is 1, an unset partition 0', (t) => {
   t.is(maxUnavailableOf(undefined, 10), 1);
+  t.is(maxUnavailableOf(null, 10), 1);
   t.is(partitionOf(undefined, 10), 0);
 });
 
 test('surprise 7: an old maxUnavailable "5" is 5 %, and validation refuses a new one', (t) => {
   t.is(maxUnavailableOf('5', 101), 6);
+  t.is(maxUnavailableOf('9223372036854775808%', 10), 0);
   t.is(intOrPercentErrors('5', 'spec.updateStrategy.maxUnavailable')[0]?.field, 'spec.updateStrategy.maxUnavailable');
 });
 

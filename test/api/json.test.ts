@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { compareBytes, parseJson, printJson, printSortedJsonLikeGo } from '../../api/json.ts';
+import { compareBytes, own, parseJson, printJson, printSortedJsonLikeGo } from '../../api/json.ts';
 
 test('numbers come out of JSON as they went in, wherever they stand', (t) => {
   for (const text of ['-0', '1.0', '[1e3,-0.5]', '{"a":9007199254740993,"b":[0.10]}', '{"a":{"b":-0}}', '[1,2.50]']) {
@@ -46,4 +46,9 @@ test('texts are compared as their UTF-8 bytes are', (t) => {
     }),
     { numRuns: 1000 },
   );
+});
+
+test('a map has its own values only, and null is none', (t) => {
+  t.is(own({ a: 1 }, 'a'), 1);
+  for (const map of [{}, null, undefined]) t.is(own(map, 'constructor'), undefined);
 });

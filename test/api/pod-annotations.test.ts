@@ -79,7 +79,7 @@ test('malformed annotations are told, never thrown', (t) => {
   for (const text of ['null', '[]', '{bad', '{"s":5}', '{"s":{"lastContainerStatuses":[]}}', '{"s":{"revision":1}}']) {
     t.not(problem(readInPlaceStates(text)), undefined, text);
   }
-  for (const text of ['null', 'x', '{"mesh":1}']) t.not(problem(readWorking(text)), undefined, text);
+  for (const text of ['null', 'x', '[1]']) t.not(problem(readWorking(text)), undefined, text);
 });
 
 test('a set is named in the injected list only without blanks around it (oracle surprise 8)', (t) => {
@@ -106,6 +106,12 @@ test('Q30: versions are numbers of any size', (t) => {
     'version.sidecarset.kruise.io/b-1': '?',
   };
   t.is(highestVersion(annotations, ['a-1', 'a-2', 'b-1', 'c-1']), 9007199254740993n);
+});
+
+test('a bad entry of the working containers leaves the others', (t) => {
+  const working = value(readWorking('{"mesh":"mesh-2","a":5,"b":null,"c":["x"],"d":{}}'));
+  t.deepEqual([...working], Object.entries({ mesh: 'mesh-2', a: '', b: '', c: '', d: '' }));
+  for (const text of ['[', '[]', '"mesh-2"', 'null']) t.true('problem' in readWorking(text), text);
 });
 
 test('the working containers are printed sorted', (t) => {

@@ -22,6 +22,17 @@ test('labels and requirements must all hold', (t) => {
   t.false(matches(selector, undefined));
 });
 
+test('null is no labels, and a label that is null an empty one', (t) => {
+  const absent = null as unknown as undefined;
+  t.true(matches(expression('DoesNotExist'), absent));
+  t.false(matches({ matchLabels: { a: '' } }, absent));
+  const labels = { k: null } as unknown as Record<string, string>;
+  t.true(matches({ matchLabels: { k: '' } }, labels));
+  t.true(matches(expression('In', ['']), labels));
+  t.true(matches(expression('Exists'), labels));
+  t.false(matches({ matchExpressions: [{ key: 'k', operator: 'In', values: absent }] }, labels));
+});
+
 test('names that every JavaScript object has are not labels', (t) => {
   t.false(matches({ matchExpressions: [{ key: 'constructor', operator: 'Exists' }] }, {}));
   t.true(matches({ matchExpressions: [{ key: 'toString', operator: 'DoesNotExist' }] }, {}));

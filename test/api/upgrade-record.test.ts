@@ -52,6 +52,18 @@ test('a record is read as it was printed', (t) => {
   t.deepEqual(read(printRecords(new Map([['s', failed]]))), failed);
 });
 
+test('sidecars may be named like what every JavaScript object has', (t) => {
+  const wire = JSON.parse(printRecords(new Map([['s', record]]))) as { s: { sidecars: Record<string, unknown> } };
+  const { mesh } = wire.s.sidecars;
+  for (const name of ['constructor', '__proto__']) {
+    const sidecars = Object.fromEntries([[name, mesh]]);
+    const odd = read(JSON.stringify({ s: { ...wire.s, sidecars, previous: { ...record.previous, working: {} } } }));
+    if (typeof odd === 'string') return t.fail(odd);
+    t.deepEqual(Object.keys(odd.sidecars), [name]);
+    t.deepEqual(newCopies(odd), [`${name}-1`], 'no copy is known to have worked');
+  }
+});
+
 test('a malformed record says what is wrong', (t) => {
   const wire = JSON.parse(printRecords(new Map([['s', record]]))) as { s: Record<string, object> };
   const changes: [string, unknown, RegExp][] = [

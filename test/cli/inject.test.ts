@@ -151,6 +151,34 @@ data: {spec: {$patch: replace, containers: [{name: log, image: 'log:0'}]}}
   t.regex(stdout, /image: log:0/);
 });
 
+test('what is only doubtful is told once, and a mistake of a set that a cluster holds already is only told', (t) => {
+  const doubtful = `${set}  updateStrategy: {type: RollingUpdate, maxUnavailable: 0}
+`.replace(
+    "image: 'log:1'",
+    "image: 'log:1', newer: 1, resourcesPolicy: {targetContainersMode: sum, targetContainersNameRegex: .*, resourcesExpr: {limits: {cpu: '100MB'}}}",
+  );
+  const refused = runOn(t, { 'set.yaml': doubtful, 'pod.yaml': pod });
+  t.is(refused.code, 2);
+  t.regex(refused.stderr, /^set\.yaml:\d+: spec\[0\]\.resourcesPolicy\.resourcesExpr\.limits\.cpu: Invalid value/m);
+  const stored = runOn(t, { 'set.yaml': doubtful.replace('name: s', 'name: s, uid: 1-2'), 'pod.yaml': pod });
+  t.is(stored.code, 0, stored.stderr);
+  t.regex(stored.stderr, /warning: spec\[0\]\.resourcesPolicy.*the stored SidecarSet has this too/);
+  t.regex(stored.stderr, /warning: spec\.updateStrategy\.maxUnavailable: with 0/);
+  t.is(stored.stderr.match(/newer: unknown field/g)?.length, 1);
+});
+
+test('Q21: a set that a cluster holds is injected as it is now when its revision is not in the files', (t) => {
+  const pinned = `${set}  injectionStrategy: {revision: {revisionName: gone}}\n`;
+  const refused = runOn(t, { 'set.yaml': pinned, 'pod.yaml': pod });
+  t.is(refused.code, 2);
+  t.regex(refused.stderr, /^set\.yaml:\d+: revision: .*"gone" not found/);
+  const stored = runOn(t, { 'set.yaml': pinned.replace('name: s', 'name: s, uid: 1-2'), 'pod.yaml': pod });
+  t.is(stored.code, 0);
+  t.regex(stored.stderr, /^set\.yaml:\d+: warning: revision: .*"gone" not found/);
+  t.regex(stored.stderr, /no ControllerRevision "gone"; the newest spec is injected/);
+  t.deepEqual(namesIn(stored.stdout), ['log', 'app']);
+});
+
 test('several pods, also of a list, are printed one by one', (t) => {
   const list = JSON.stringify({
     kind: 'PodList',
@@ -247,6 +275,48 @@ test('a namespaceSelector that asks for labels of an unknown namespace is warned
   const selecting = `${set}  namespaceSelector: {matchLabels: {env: prod}}\n`;
   const { stderr } = runOn(t, { 'set.yaml': selecting, 'pod.yaml': pod });
   t.regex(stderr, /no Namespace default in the files/);
+});
+
+test('a Namespace in the files has its name as a label, as in a cluster', (t) => {
+  const alpha = set.replace('v1beta1', 'v1alpha1').replace('spec:', 'spec:\n  namespace: default');
+  for (const labels of ['', ', labels: null', ', labels: {kubernetes.io/metadata.name: other}']) {
+    const namespace = `kind: Namespace\nmetadata: {name: default${labels}}\n---\n`;
+    const { stdout, stderr } = runOn(t, { 'set.yaml': alpha, 'pod.yaml': namespace + pod });
+    t.is(stderr, '');
+    t.deepEqual(namesIn(stdout), ['log', 'app']);
+  }
+  const listed = 'kind: Namespace\nmetadata: {name: default, labels: [a]}\n---\n';
+  t.is(
+    runOn(t, { 'set.yaml': set, 'pod.yaml': listed + pod }).stderr,
+    'pod.yaml:2: metadata.labels: must be an object, not a list\n',
+  );
+});
+
+test('a pod may have no containers, and labels that are null, but no null in a list', (t) => {
+  const everywhere = set.replace(
+    'selector: {matchLabels: {app: web}}',
+    'selector: {matchExpressions: [{key: x, operator: DoesNotExist}]}',
+  );
+  for (const body of ['', 'spec:\n', 'spec: {}\n', 'spec: {containers: null}\n']) {
+    const { stdout, stderr } = runOn(t, {
+      'set.yaml': everywhere,
+      'pod.yaml': `kind: Pod\nmetadata: {labels: null}\n${body}`,
+    });
+    t.is(stderr, '', body);
+    t.deepEqual(namesIn(stdout), ['log'], body);
+  }
+  const nulls = `${pod}  volumes: [null]\n`.replace("'app:1'}", "'app:1', env: [null]}, null");
+  t.deepEqual(runOn(t, { 'set.yaml': set, 'pod.yaml': nulls }).stderr.trimEnd().split('\n'), [
+    'pod.yaml:5: spec.containers[0].env[0]: must not be null',
+    'pod.yaml:5: spec.containers[1]: must not be null',
+    'pod.yaml:6: spec.volumes[0]: must not be null',
+  ]);
+});
+
+test('two SidecarSets of one name are a mistake', (t) => {
+  const { code, stderr } = runOn(t, { 'a.yaml': set, 'b.yaml': `---\n${set}`, 'pod.yaml': pod });
+  t.is(code, 2);
+  t.regex(stderr, /^b\.yaml:4: metadata\.name: \S*a\.yaml:3 has a SidecarSet of this name already\n$/);
 });
 
 test('a pod that would be refused is not printed', (t) => {

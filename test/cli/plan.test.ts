@@ -121,9 +121,28 @@ test('bad files are told with line and field, wrong usage in a sentence', (t) =>
   t.is(run('--help').stdout, help);
 });
 
+test('a status that is none is an error with its field, not a crash; what it lacks is empty', (t) => {
+  const withStatus = (status: object): Ran => planOf(t, (old) => [{ ...old('a'), status }]);
+  const rows: [object, RegExp][] = [
+    [{ containerStatuses: {} }, /status\.containerStatuses: must be a list, not an object/],
+    [{ containerStatuses: [null] }, /status\.containerStatuses\[0\]: must be an object, not null/],
+    [{ containerStatuses: [{ name: 'side', image: 5 }] }, /status\.containerStatuses\[0\]\.image: must be a string/],
+    [{ conditions: 'abc' }, /pods\.json:1: status\.conditions: must be a list/],
+    [{ conditions: [null] }, /status\.conditions\[0\]: must be an object, not null/],
+  ];
+  for (const [status, message] of rows) {
+    const { code, stderr } = withStatus(status);
+    t.is(code, 2);
+    t.regex(stderr, message);
+  }
+  const bare = withStatus({ phase: 'Running', containerStatuses: [{ name: 'side', ready: true }, {}], podIPs: [] });
+  t.deepEqual([bare.code, bare.stderr], [0, '']);
+  t.regex(bare.stdout, /default\/a +upgrade/);
+});
+
 test('two sets are one too many', (t) => {
   const folder = temporaryDirectory(t);
   const file = join(folder, 'sets.yaml');
-  writeFileSync(file, `${setText('side:2')}---\n${setText('side:1')}`);
+  writeFileSync(file, `${setText('side:2')}---\n${setText('side:1').replace(/(?<=name: )\w+/g, 'other')}`);
   t.throws(() => run('--sidecarset', file, '--pods', file), { message: /there are 2 SidecarSets/ });
 });

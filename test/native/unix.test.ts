@@ -16,7 +16,7 @@ import {
   send,
   socketPair,
 } from '../../native/index.ts';
-import { failsWith, folder, openDescriptors } from './helpers.ts';
+import { failsWith, folder, openSockets } from './helpers.ts';
 
 test('listen, connect, accept and talk', (t) => {
   const path = join(folder(t), 's');
@@ -148,9 +148,9 @@ test('notify: false where nobody is, or where the queue is full', (t) => {
   close(listener);
   t.false(notify(path, Buffer.from('x')));
   failsWith(t, 'ENOTDIR', 'sendto', () => notify(join(path, 'below'), Buffer.from('x')));
-  const before = openDescriptors().length;
+  const before = openSockets();
   for (let round = 0; round < 20; round++) t.false(notify(path, Buffer.from('x')));
-  t.is(openDescriptors().length, before);
+  t.is(openSockets(), before);
 });
 
 // Node has no Unix datagram sockets; the build needs python3 anyway. It prints each datagram, once told to read.

@@ -106,7 +106,7 @@ interface SecretsVector {
 
 for (const { set, pod, expectedCount, expectedOrder } of vectors('pullSecrets') as SecretsVector[]) {
   test(`pullSecrets ${JSON.stringify(set)} into ${JSON.stringify(pod)}`, (t) => {
-    const names = uniqueByName(pod.map(named), set.map(named)).map(({ name }) => name);
+    const names = uniqueByName([...pod.map(named), ...set.map(named)]).map(({ name }) => name);
     t.is(names.length, expectedCount);
     if (expectedOrder) t.deepEqual(names, expectedOrder);
   });

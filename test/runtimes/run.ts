@@ -51,6 +51,11 @@ async function testOn(program: string, files: string[]): Promise<Result> {
 const args = process.argv.slice(2);
 const files = args.includes('--all') ? ALL : CORE;
 const asked = args.filter((arg) => arg !== '--all');
+const unknown = asked.find((arg) => !/^\d+$/.test(arg));
+if (unknown !== undefined) {
+  console.log('Usage: tsx test/runtimes/run.ts [--all] [MAJOR...]');
+  process.exit(unknown === '--help' ? 0 : 2);
+}
 let bad = false;
 for (const major of asked.length > 0 ? asked : MAJORS) {
   // The runtime of the normal run has had its turn.

@@ -13,6 +13,7 @@ import {
   type Directory,
 } from '../../sdk/directory.ts';
 import { temporaryDirectory } from '../helpers/processes.ts';
+import { openDescriptors, target } from '../native/helpers.ts';
 
 const who = { name: 'sidecar', version: '100', uid: process.geteuid?.() ?? 0, pid: process.pid };
 const open = (path: string, change: Partial<typeof who> = {}): Directory =>
@@ -145,9 +146,10 @@ test('one owner at a time, through links never, and the file is not replaced', (
   const directory = open(temporaryDirectory(t));
   const lock = tryOwn(directory) as number;
   t.is(typeof lock, 'number');
-  const before = fs.readdirSync('/proc/self/fd').length;
+  const copies = (): number => openDescriptors().filter((descriptor) => target(descriptor) === target(lock)).length;
+  t.is(copies(), 1);
   t.is(tryOwn(directory), undefined);
-  t.is(fs.readdirSync('/proc/self/fd').length, before);
+  t.is(copies(), 1);
   const copy = native.duplicate(lock);
   native.close(lock);
   t.is(tryOwn(directory), undefined, 'a copy of the descriptor holds it too');

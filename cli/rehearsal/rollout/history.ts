@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { lifeOf, statusOf } from '../../../api/containers.ts';
+import { own } from '../../../api/json.ts';
 import type { Namespace, Pod } from '../../../api/kubernetes.ts';
 import { readWorking } from '../../../api/pod-annotations.ts';
 import { copies, env, otherCopy, upgradeKey, workingKey } from '../../../api/pod-contract.ts';
@@ -125,7 +126,7 @@ function servingImages(pod: Pod, open: { record: UpgradeRecord; phase: UpgradePh
   const working = valueOr(readWorking(pod.metadata?.annotations?.[workingKey]), new Map<string, string>());
   const hasTakenOver = open?.phase !== 'Upgrading' && open?.phase !== 'RollingBack';
   const idle = [...working].map(([sidecar, container]) => {
-    const before = hasTakenOver ? undefined : open.record.previous.working[sidecar];
+    const before = hasTakenOver ? undefined : own(open.record.previous.working, sidecar);
     return otherCopy(sidecar, before ?? container);
   });
   const unknown = new Set([...working.keys()].flatMap(copies));

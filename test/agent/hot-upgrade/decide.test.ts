@@ -156,6 +156,8 @@ test('Q4: soak and drain: at least the one, at most the other', (t) => {
   t.is(step('drained', 10_000).do, 'patch');
   t.is(step('draining', 29_000).do, 'wait');
   t.is(step('draining', 30_000).do, 'patch');
+  t.like(step('waiting', 9_000), { do: 'wait', again: now + 1_000 });
+  t.is(step('waiting', 10_000).do, 'patch', 'an old copy that was restarted and waits has nothing to drain');
   t.is(step(undefined, 10_000).do, 'patch', 'an old copy without the SDK says nothing');
 });
 
@@ -320,6 +322,35 @@ test('a newer grant goes into a copy that does not serve, and not into one that 
   t.is(recordOn(replaced).previous.hash?.hash, 'h1');
   const step = look(viewOf(its(fresh('B1')), files(stateFile('1', 'drained'), stateFile('200', 'serving'))));
   t.like(step, { do: 'patch', phase: 'Resetting' });
+});
+
+test('a newer grant takes a sidecar along whose name every JavaScript object has', (t) => {
+  const both = (b: string, image: string, hash: string): Record<string, string> =>
+    granted(
+      grantOf(
+        hash,
+        { b: { image: b, emptyImage: 'E' }, constructor: { image, emptyImage: 'E' } },
+        { version: hash === 'h2' ? '200' : '300' },
+      ),
+    );
+  const containers = (image: string, id: string): ContainerScene[] => [
+    { name: 'constructor-1', image: 'c:1' },
+    { name: 'constructor-2', image: 'E' },
+    { name: 'b-1', image: 'b:1' },
+    { name: 'b-2', image, ...(id === 'B0' ? { id } : { id, status: crash(id) }) },
+  ];
+  const before = podOf(containers('E', 'B0'), {
+    ...injectedAnnotations('b', 'constructor'),
+    ...both('b:2', 'c:1', 'h2'),
+  });
+  const stateFiles = new Map([
+    ['b', [serving1]],
+    ['constructor', [serving1]],
+  ]);
+  const started = applied(before, look(viewOf(before, { stateFiles, now: now - 60_000 })));
+  const stuck = podOf(containers('b:2', 'B1'), { ...started.metadata?.annotations, ...both('b:3', 'c:2', 'h3') });
+  const next = applied(stuck, look(viewOf(stuck, { stateFiles })));
+  t.like(imagesOn(next), { 'constructor-1': 'c:1', 'constructor-2': 'c:2', 'b-1': 'b:1', 'b-2': 'b:3' });
 });
 
 test('Q1: going back to the image that the old copy runs is a roll-back, and counts as updated', (t) => {

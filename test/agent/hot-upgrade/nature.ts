@@ -31,10 +31,10 @@ export function faults(world: World, setting: Setting): World[] {
     const { process } = copy;
     if (copy.runs !== '' && process !== 'idle' && (setting.sdk || isKnown(world)))
       next.push(withCopy(world, index, ended(copy)));
-    if (setting.sdk && ['starting', 'serving', 'draining'].includes(process)) {
+    if (setting.sdk && ['starting', 'waiting', 'serving', 'draining', 'drained'].includes(process)) {
       next.push(withCopy(world, index, { ...copy, process: 'hung' }));
     }
-    if (!setting.sdk && copy.runs === '' && !copy.backOff)
+    if (copy.runs === '' && !copy.backOff)
       next.push(withCopy(world, index, { ...copy, backOff: true, veil: 'down' }));
     if (setting.runtime && copy.runs !== '' && !copy.shown && !copy.stuck && isUpgraded(world, index)) {
       next.push(withCopy(world, index, { ...copy, stuck: true }));
@@ -133,6 +133,7 @@ function time(world: World): World[] {
   const next: World[] = [];
   const isEnding = phase === 'RollingBack' || (phase === 'Resetting' && world.copies.some(isDoomed));
   if (isEnding && !passed.patience) next.push(later({ patience: true }));
-  if ((phase === 'Upgrading' || phase === 'Pulling') && !passed.deadline) next.push(later({ deadline: true }));
+  const hasDeadline = phase === 'Pulling' || phase === 'Upgrading' || phase === 'Failed';
+  if (hasDeadline && !passed.deadline) next.push(later({ deadline: true }));
   return next;
 }

@@ -1,9 +1,11 @@
 import { decide } from '../../../agent/hot-upgrade/decide.ts';
+import type { Decision } from '../../../agent/hot-upgrade/decide.ts';
 import type { Step } from '../../../agent/hot-upgrade/step.ts';
+import type { Memory, View } from '../../../agent/hot-upgrade/view.ts';
 import { canServe, faults, isDoomed, progress } from './nature.ts';
 import { seen } from './scene.ts';
 import type { Copy, Setting, World } from './world.ts';
-import { keyOf, stepped, viewOf, worldOf } from './world.ts';
+import { formOf, keyOf, stepped, viewOf, worldOf } from './world.ts';
 
 const copy = (want: string, changes: Partial<Copy>): Copy => ({
   want,
@@ -42,6 +44,12 @@ const left = (setting: Setting, hash: string, working = 'm-2'): World => ({
   hash,
 });
 
+/** The worlds in which it begins. */
+const initial = (setting: Setting): World[] =>
+  setting.found ? [left(setting, 'h2'), left(setting, 'h1'), left(setting, 'h2', 'm-7')] : [injected(setting)];
+
+export type Decide = (view: View, memory: Memory) => Decision;
+
 type Violation = (what: string, world: World, step: Step) => void;
 
 export interface Found {
@@ -53,24 +61,29 @@ export interface Found {
 }
 
 /** Every world that can be reached, whatever happens; the agent may take its step, or be dead, at any time. */
-export function explore(setting: Setting, violation: Violation): Found {
+export function explore(setting: Setting, violation: Violation, deciding: Decide = decide): Found {
   const search: Found = { worlds: [], steps: [], next: [], patches: [] };
   const indexes = new Map<string, number>();
+  const forms = new Map<string, Map<string, number>>();
   const indexOf = (world: World): number => {
-    const key = keyOf(world);
-    let index = indexes.get(key);
+    // Most worlds come again in the very form in which they came before, and that is cheap to see.
+    let known = forms.get(world.record);
+    if (!known) forms.set(world.record, (known = new Map<string, number>()));
+    const form = formOf(world);
+    let index = known.get(form);
     if (index === undefined) {
-      index = search.worlds.push(worldOf(key)) - 1;
+      const key = keyOf(world, setting);
+      index = indexes.get(key) ?? search.worlds.push(worldOf(key)) - 1;
       indexes.set(key, index);
+      known.set(form, index);
     }
     return index;
   };
-  const found = [left(setting, 'h2'), left(setting, 'h1'), left(setting, 'h2', 'm-7')];
-  for (const start of setting.found ? found : [injected(setting)]) indexOf(start);
+  for (const start of initial(setting)) indexOf(start);
   for (let index = 0; index < search.worlds.length; index++) {
     const world = search.worlds[index] as World;
     const view = viewOf(world, setting);
-    const { step } = decide(view, seen);
+    const { step } = deciding(view, seen);
     const after = stepped(world, view, step);
     if (after) judge(world, after, step, setting, violation);
     const natural = progress(world, setting).map(indexOf);

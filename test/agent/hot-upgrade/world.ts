@@ -83,13 +83,15 @@ const inPlaceState = JSON.stringify({ s: { lastContainerStatuses: { 'm-1': recor
 
 /** The world as the agent sees it. */
 export function viewOf(world: World, setting: Setting): View {
-  const recorded = recordIn(world.record);
+  const { patience, deadline } = world.passed;
   const annotations: Record<string, string> = {
     [workingKey]: JSON.stringify({ m: world.working }),
     [inPlaceStateKey]: inPlaceState,
     [hashKey]: world.hash === '' ? '{}' : JSON.stringify({ s: { hash: world.hash, sidecarSetName: 's' } }),
     ...(world.grant === 'none' ? {} : { [grantKey]: grants(setting)[world.grant] }),
-    ...(recorded ? { [upgradeKey]: printRecords(new Map([['s', timed(recorded, world)]])) } : {}),
+    ...(world.record === ''
+      ? {}
+      : { [upgradeKey]: recordsAt(world.record)[deadline ? 'late' : patience ? 'later' : 'soon'] }),
   };
   const runtime = new Map<string, RuntimeContainer>();
   const files: StateFile[] = [];
@@ -99,7 +101,7 @@ export function viewOf(world: World, setting: Setting): View {
     annotations[versionAltKey(name)] = world.alts[index as Index];
     const id = idOf(name, copy);
     const running = copy.runs !== '';
-    const isLost = copy.lost && recorded !== undefined;
+    const isLost = copy.lost && world.record !== '';
     const exits = isLost ? [{ id: `${name}-lost`, startedBy: now }] : [];
     runtime.set(name, { id, running, startedAt: startOf(copy, world), exits });
     if (setting.sdk && running) files.push(fileOf(copy, world));
@@ -173,8 +175,8 @@ export function ended(copy: Copy, isReplaced = false): Copy {
  * The same text for worlds that differ in nothing that matters: versions become ranks, the copy that is named as working the
  * first, and images and revisions are numbered as they appear (unless some of them have to be pulled).
  */
-export function keyOf(world: World): string {
-  const text = JSON.stringify(ranked(essential(world.working === 'm-2' ? mirrored(world) : world)));
+export function keyOf(world: World, setting: Setting): string {
+  const text = JSON.stringify(ranked(essential(world.working === 'm-2' ? mirrored(world) : world, setting)));
   if ('v2' in world.images) return text;
   const numbers = new Map<string, number>();
   return text.replace(/\b([vh])(\d)\b/g, (_, kind: string, digit: string) => {
@@ -183,21 +185,55 @@ export function keyOf(world: World): string {
   });
 }
 
+/** A text for exactly this world, its record apart. */
+export function formOf({ copies, working, versions, alts, hash, grant, passed, images }: World): string {
+  let text = `${working} ${versions[0]} ${versions[1]} ${alts[0]} ${alts[1]} ${hash} ${grant}`;
+  text += passed.deadline ? ' late' : passed.patience ? ' later' : '';
+  for (const image in images) text += ` ${image} ${images[image]}`;
+  return `${text} ${copyFormOf(copies[0])} ${copyFormOf(copies[1])}`;
+}
+
+function copyFormOf({ want, runs, process, version, isNew, isYoung, lost, shown, veil, stuck, backOff }: Copy): string {
+  const flags = +isNew | (+isYoung << 1) | (+lost << 2) | (+shown << 3) | (+stuck << 4) | (+backOff << 5);
+  return `${want} ${runs} ${process} ${version} ${veil} ${flags}`;
+}
+
 /** Without what nobody will look at again. */
-function essential(world: World): World {
-  const phase = phaseOf(world.record);
-  const isOver = phase !== 'Upgrading' && phase !== 'Pulling' && phase !== 'Failed';
+function essential(world: World, { runtime }: Setting): World {
+  const { phase, old, emptied } = rolesIn(world.record);
+  const isRunning = old !== undefined && (phase === 'Upgrading' || phase === 'Failed');
+  const hasDeadline = isRunning || phase === 'Pulling';
   const { patience, deadline } = world.passed;
-  const fresh = phase === undefined ? { isNew: true, isYoung: false, lost: false } : {};
-  const plain = (copy: Copy): Copy => ({ ...copy, ...fresh, veil: copy.shown ? 'before' : copy.veil });
-  const [first, second] = world.copies;
+  const plain = (index: Index): Copy => {
+    const copy = world.copies[index];
+    const name = names[index];
+    const isWatched = isRunning || emptied.includes(name);
+    // The times in a pod's status are rounded: without the runtime they make a difference to what an old copy's file is worth.
+    const isTimed = runtime ? isRunning && name !== old : isRunning || phase === 'RollingBack';
+    return {
+      ...copy,
+      isNew: copy.isNew || !isWatched,
+      isYoung: copy.isYoung && isTimed,
+      lost: copy.lost && isTimed,
+      veil: copy.shown || (copy.veil === 'older' && !isWatched) ? 'before' : copy.veil,
+      backOff: copy.backOff && (phase === undefined || (isRunning && name !== old)),
+    };
+  };
   return {
     ...world,
-    copies: [plain(first), plain(second)],
-    passed: { patience: patience && isOver, deadline: deadline && !isOver },
+    copies: [plain(0), plain(1)],
+    passed: { patience: patience && !hasDeadline, deadline: deadline && hasDeadline },
     record: essentialRecord(world.record),
   };
 }
+
+/** What a record says of the copies. */
+const rolesIn = remembered((text: string): { phase?: RecordedPhase; old: string | undefined; emptied: string[] } => {
+  const record = recordIn(text);
+  return record
+    ? { phase: record.phase, old: record.previous.working['m'], emptied: record.emptied }
+    : { old: undefined, emptied: [] };
+});
 
 export const phaseOf = remembered((record: string): RecordedPhase | undefined => recordIn(record)?.phase);
 
@@ -317,11 +353,15 @@ function decoded(world: World, pod: Pod): World {
   };
 }
 
-function timed(record: UpgradeRecord, { passed }: World): UpgradeRecord {
-  const phaseAt = now - (passed.patience || passed.deadline ? 400_000 : 1_000);
-  const deadline = now + (passed.deadline ? -1_000 : 100_000);
-  return { ...record, startedAt: now - 1_000_000, phaseAt, deadline };
-}
+/** The annotation with a record, as it is soon after the last patch, after some patience, and past the deadline. */
+const recordsAt = remembered((text: string): Record<'soon' | 'later' | 'late', string> => {
+  const record = JSON.parse(text) as UpgradeRecord;
+  const printed = (since: number, left: number): string => {
+    const times = { startedAt: now - 1_000_000, phaseAt: now - since, deadline: now + left };
+    return printRecords(new Map([['s', { ...record, ...times }]]));
+  };
+  return { soon: printed(1_000, 100_000), later: printed(400_000, 100_000), late: printed(400_000, -1_000) };
+});
 
 const idOf = (name: string, copy: Copy): string => `${name}-${copy.isNew ? 'new' : 'before'}`;
 

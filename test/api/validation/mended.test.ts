@@ -33,7 +33,7 @@ test('Q16: a container of a set whose selector overlaps by presence is a conflic
   const update = findings(set({ revisionHistoryLimit: 3 }), { old: set(), others: [present] });
   t.deepEqual(update.errors, []);
   t.is(update.warnings.length, 1);
-  t.regex(update.warnings[0] ?? '', /container side already exist in present/);
+  t.regex(update.warnings[0]?.message ?? '', /container side already exist in present/);
 });
 
 test('Q18: a number with an unknown unit is refused, and only warned of where it is stored already', (t) => {
@@ -44,7 +44,10 @@ test('Q18: a number with an unknown unit is refused, and only warned of where it
   const mistaken = set({ containers: [policy({ cpu: '100MB' })] });
   t.deepEqual(errorsOf(mistaken), [`${field}: invalid expression: ${detail}`]);
   t.deepEqual(errorsOf(mistaken, { old: mistaken }), []);
-  t.regex(findings(mistaken, { old: mistaken }).warnings.join(), /100MB.*the stored SidecarSet has this too/);
+  t.regex(
+    findings(mistaken, { old: mistaken }).warnings[0]?.message ?? '',
+    /100MB.*the stored SidecarSet has this too/,
+  );
   t.is(errorsOf(set({ containers: [policy({ cpu: '100MX' })] }), { old: mistaken }).length, 1);
 });
 
@@ -59,7 +62,10 @@ test('Q19: an expression is tried with amounts, small to large', (t) => {
   t.deepEqual(errors({ cpu: '-cpu-1' }), ['calculation result is negative: -1001']);
   const { warnings } = findings(set({ containers: [policy({ cpu: 'cpu-4' })] }));
   t.deepEqual(warnings, [
-    'spec.containers[0].resourcesPolicy.resourcesExpr.limits.cpu: some pods cannot be created with this expression: calculation result is negative: -4',
+    {
+      field: 'spec.containers[0].resourcesPolicy.resourcesExpr.limits.cpu',
+      message: 'some pods cannot be created with this expression: calculation result is negative: -4',
+    },
   ]);
 });
 
@@ -77,7 +83,7 @@ test('Q25: refused with 422 and the text of all errors, each once', (t) => {
 test('Q26: a field that nobody knows is stored, and warned of', (t) => {
   const { errors, warnings } = findings(set({ containers: [container({ newerField: 1 })] }));
   t.deepEqual(errors, []);
-  t.regex(warnings.join(), /^spec\.containers\[0\]\.newerField: /);
+  t.is(warnings[0]?.field, 'spec.containers[0].newerField');
 });
 
 test('Q28: native sidecars may be upgraded, hot and cold', (t) => {
@@ -119,6 +125,35 @@ test('surprise 19: a hot container and one with the name of its copy', (t) => {
   t.deepEqual(errorsOf(set({ containers: [single] }), { others: [set({ containers: [pair] }, 'other')] }), [conflict]);
 });
 
+test('surprise 19: misspelt members of enumerations are refused, and warned of where they are stored already', (t) => {
+  const foreign = {
+    upgradeStrategy: { upgradeType: 'hotUpgrade' as 'HotUpgrade' },
+    shareVolumeDevicePolicy: { type: 'Enabled' as 'enabled' },
+  };
+  const inInit = { podInjectPolicy: 'After' as 'AfterAppContainer', shareVolumePolicy: { type: 'on' as 'enabled' } };
+  const spec = {
+    updateStrategy: { type: 'rollingUpdate' as 'RollingUpdate' },
+    containers: [container(foreign)],
+    initContainers: [container({ name: 'first', ...foreign, ...inInit })],
+  };
+  const patchPodMetadata = [{ annotations: { a: 'b' }, patchPolicy: 'overwrite' as 'Overwrite' }];
+  const mistaken = set({ ...spec, patchPodMetadata });
+  const whitelist = '{"rules":[{"allowedAnnotationKeyExprs":["a"]}]}';
+  t.deepEqual(errorsOf(mistaken, { whitelist }), [
+    'spec.updateStrategy.type: supported values: "NotUpdate", "RollingUpdate"',
+    'spec.initContainers[0].podInjectPolicy: supported values: "BeforeAppContainer", "AfterAppContainer"',
+    'spec.initContainers[0].shareVolumePolicy.type: supported values: "enabled", "disabled"',
+    'spec.initContainers[0].upgradeStrategy.upgradeType: supported values: "ColdUpgrade", "HotUpgrade"',
+    'spec.initContainers[0].shareVolumeDevicePolicy.type: supported values: "enabled", "disabled"',
+    'spec.containers[0].upgradeStrategy.upgradeType: supported values: "ColdUpgrade", "HotUpgrade"',
+    'spec.containers[0].shareVolumeDevicePolicy.type: supported values: "enabled", "disabled"',
+    'spec.patchPodMetadata[0].patchPolicy: supported values: "Retain", "Overwrite", "MergePatchJson"',
+  ]);
+  const update = findings(mistaken, { old: mistaken, whitelist });
+  t.deepEqual(update.errors, []);
+  t.is(update.warnings.length, 8);
+});
+
 test('surprise 7: what injection reads of an update strategy is checked without RollingUpdate too', (t) => {
   const strategy = { type: 'NotUpdate', partition: 'x', maxUnavailable: '5', selector: {} };
   t.deepEqual(
@@ -153,13 +188,34 @@ test("Baton's own fields", (t) => {
 
 test('a whitelist that cannot be read refuses, and says which', (t) => {
   const patched = set({ patchPodMetadata: [{ annotations: { a: 'b' }, patchPolicy: 'Retain' }] });
-  for (const whitelist of ['{bad', '5', '[]', '']) {
+  const mistyped = ['{"rules":5}', '{"rules":[{"allowedAnnotationKeyExprs":["a",1]}]}', '{"rules":[{"selector":[]}]}'];
+  for (const whitelist of ['{bad', '5', '[]', '', ...mistyped]) {
     t.regex(errorsOf(patched, { whitelist }).join(), /SidecarSet_PatchPodMetadata_WhiteList/, whitelist);
   }
+});
+
+test('a whitelist is read as Go reads it: whatever the case of its keys', (t) => {
+  const patched = (label: string): unknown => ({
+    ...set({ patchPodMetadata: [{ annotations: { a: 'b' }, patchPolicy: 'Retain' }] }),
+    metadata: { name: 'set', labels: { t: label } },
+  });
+  const whitelist = JSON.stringify({
+    Rules: [null, { Selector: { MATCHLABELS: { t: '1' } }, AllowedAnnotationKeyExprs: ['^a$'], extra: 1 }],
+  });
+  t.deepEqual(errorsOf(patched('1'), { whitelist }), []);
+  t.deepEqual(errorsOf(patched('2'), { whitelist }), [
+    'spec.patchPodMetadata: sidecarSet patch metadata annotation is not allowed',
+  ]);
+  t.deepEqual(
+    errorsOf(patched('1'), { whitelist: '{"rules":[{"selector":{},"allowedAnnotationKeyExprs":["a"]}]}' }),
+    [],
+  );
 });
 
 test('maxUnavailable 0 is accepted with a warning', (t) => {
   const { errors, warnings } = findings(set({ updateStrategy: { type: 'RollingUpdate', maxUnavailable: 0 } }));
   t.deepEqual(errors, []);
-  t.deepEqual(warnings, ['spec.updateStrategy.maxUnavailable: with 0, only pods that are not ready are upgraded']);
+  t.deepEqual(warnings, [
+    { field: 'spec.updateStrategy.maxUnavailable', message: 'with 0, only pods that are not ready are upgraded' },
+  ]);
 });

@@ -1,5 +1,7 @@
 import test from 'ava';
-import { container, errorsOf, set } from '../../helpers/validation.ts';
+import { parseJson, printJson } from '../../../api/json.ts';
+import { errorText } from '../../../api/validation/field-error.ts';
+import { container, errorsOf, findings, set } from '../../helpers/validation.ts';
 
 /** What is wrong with a container that has these fields, without the path to it. */
 const of = (fields: object, spec: object = {}): string[] =>
@@ -193,4 +195,33 @@ test('init containers that end have no probes, and share their names with the ot
     'spec.initContainers[0].livenessProbe: may not be set for init containers without restartPolicy=Always',
   ]);
   t.deepEqual(errors({ name: 'side' }), ['spec.initContainers[0].name']);
+});
+
+test('integers above 2^53 are shown with all their digits', (t) => {
+  const big = '9007199254740993';
+  const fields = parseJson(`{
+    "securityContext": {"runAsUser": ${big}, "runAsGroup": -${big}},
+    "livenessProbe": {"exec": {"command": ["x"]}, "successThreshold": 1, "terminationGracePeriodSeconds": -${big}},
+    "lifecycle": {"preStop": {"sleep": {"seconds": ${big}}}}
+  }`) as Record<string, unknown>;
+  const volumes = parseJson(`[{"name": "v", "projected": {"sources": [
+    {"serviceAccountToken": {"path": "a", "expirationSeconds": ${big}}},
+    {"serviceAccountToken": {"path": "b", "expirationSeconds": -0}}
+  ]}}]`) as [];
+  const object = set({ containers: [container(fields)], volumes });
+  const generation = parseJson(`-${big}`) as number;
+  const { errors } = findings({ ...object, metadata: { ...object.metadata, generation } });
+  t.deepEqual(
+    errors.map(({ field, badValue }) => [field.replace(/^spec\.containers\[0\]\./, ''), printJson(badValue)]),
+    [
+      ['metadata.generation', `-${big}`],
+      ['spec.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds', big],
+      ['spec.volumes[0].projected.sources[1].serviceAccountToken.expirationSeconds', '0'],
+      ['securityContext.runAsUser', big],
+      ['securityContext.runAsGroup', `-${big}`],
+      ['lifecycle.preStop.sleep', big],
+      ['livenessProbe.terminationGracePeriodSeconds', `-${big}`],
+    ],
+  );
+  t.regex(errors.map(errorText).join(), /runAsUser: Invalid value: 9007199254740993: must be between/);
 });

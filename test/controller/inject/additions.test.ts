@@ -67,12 +67,13 @@ test('a volume that is the same already is used', (t) => {
   t.deepEqual(mountsOf(injected.pod, 'mesh-1'), [mount('mesh')]);
 });
 
-test('a sidecar with something else at /run/baton keeps it', (t) => {
+test('a sidecar with something else at /run/baton keeps it, and the pod gets no volume that nothing mounts', (t) => {
   const own = [{ name: 'v', mountPath: '/run/baton/' }];
   const sets = [setOf('s', { containers: [{ ...hot, volumeMounts: own }], volumes: [{ name: 'v', emptyDir: {} }] })];
   const injected = injectInto(podOf(), sets);
   t.deepEqual(mountsOf(injected.pod, 'mesh-1'), own);
   t.deepEqual(directoryOf(injected.pod, 'mesh-1'), []);
+  t.deepEqual(injected.pod.spec?.volumes, [{ name: 'v', emptyDir: {} }]);
   t.regex(messagesOf(injected).join(), /container mesh: something else is mounted at \/run\/baton/);
 });
 

@@ -62,6 +62,9 @@ test('a name that other data has is avoided by counting collisions', (t) => {
   const made = register(set, [foreign], { namespace });
   t.deepEqual([made.action, made.collisionCount], ['create', 1]);
   t.is(made.revision.metadata?.name, newRevision(set, { namespace, revision: 1, collisionCount: 1 }).metadata?.name);
+  const hash = taken.metadata?.labels?.[revisionLabels.hash];
+  t.true(hash !== undefined && taken.metadata?.name === `s-${hash}`);
+  t.is(made.revision.metadata?.labels?.[revisionLabels.hash], hash, 'the label stays that of the first try');
   t.is(register({ ...set, status: { ...noPods, collisionCount: 1 } }, [], { namespace }).collisionCount, 1);
 });
 

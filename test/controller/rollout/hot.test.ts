@@ -1,7 +1,8 @@
 import test from 'ava';
+import { decide } from '../../../agent/hot-upgrade/decide.ts';
 import { attemptOf, printGrants, readGrants, type Grant } from '../../../api/grant.ts';
 import type { Pod } from '../../../api/kubernetes.ts';
-import { grantKey, hashKey, resumeKey, workingKey } from '../../../api/pod-contract.ts';
+import { grantKey, hashKey, resumeKey, upgradeKey, workingKey } from '../../../api/pod-contract.ts';
 import type { SidecarSet, UpdateStrategy } from '../../../api/sidecar-set.ts';
 import type { RecordedPhase } from '../../../api/upgrade-record.ts';
 import { wellFormed } from '../../../controller/rollout/facts.ts';
@@ -35,6 +36,12 @@ const granted = (set: SidecarSet, pods: Pod[]): Pod[] => afterWrites(pods, planO
 
 /** A pod whose agent is at work on this set. */
 const at = (phase: RecordedPhase, set: SidecarSet, pod: Pod): Pod => withRecord(pod, { phase, revision: attempt(set) });
+
+/** The pod after its agent's next write. */
+function changed(pod: Pod, time: number): Pod {
+  const { step } = decide({ pod, now: time, stateFiles: new Map(), mayStart: true }, { firstLookAt: now });
+  return step.do === 'patch' ? written(pod, { ...step, namespace: 'default', name: 'p0' }) : pod;
+}
 
 /** A pod of which both copies run: the new image in `-2`, which works. */
 function halfUpgraded(set: SidecarSet, name: string): Pod {
@@ -104,12 +111,13 @@ test('unclaimed grants come first, also when the order has changed since', (t) =
   t.deepEqual([again.grant, again.withdraw], [[], []]);
 });
 
-test('maxUnavailable counts Upgrading and RollingBack; Pulling and Soaking pods serve', (t) => {
+test('maxUnavailable counts Upgrading and RollingBack; Soaking pods serve; a grant at Pulling holds its place', (t) => {
   const set = v2({ maxUnavailable: 2 });
   const free = (pod: Pod): number => planOf(set, [pod, ...podsOf(v1, 4).slice(1)]).grant.length;
   t.is(free(at('Upgrading', set, podOf(v1, 'p0'))), 1);
   t.is(free(at('RollingBack', set, podOf(v1, 'p0'))), 1);
-  t.is(free(at('Pulling', set, podOf(v1, 'p0'))), 2);
+  const [pulling] = granted(set, [podOf(v1, 'p0')]) as [Pod];
+  t.is(free(at('Pulling', set, pulling)), 1);
   const soaking = soakingOf(set, 'p0');
   t.regex(verdictOf(planOf(set, [soaking])), /Soaking/);
   t.is(free(soaking), 2);
@@ -130,7 +138,7 @@ test('what OpenKruise left half upgraded counts as OpenKruise counts it, and is 
 });
 
 test('a pod is left to its agent until the agent is done', (t) => {
-  const pod = podOf(v1, 'p0');
+  const [pod] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
   for (const phase of ['Pulling', 'Upgrading', 'RollingBack'] as const) {
     const planned = planOf(v2(), [at(phase, v2(), pod)]);
     t.is(verdictOf(planned), `upgrading: the agent is at ${phase}`);
@@ -147,6 +155,22 @@ test('a newer publish goes into a copy that does not serve yet; otherwise the ag
   t.regex(verdictOf(planOf(v3, [soaking])), /first ends an earlier upgrade \(Soaking\)/);
 });
 
+test('a newer publish and a revert reach a pod whose hook hangs, or failed and was left so', (t) => {
+  const [granting] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
+  // The agent's patch; of the new container nothing is seen until its postStart hook returns.
+  const hanging = changed(granting, now + 1000);
+  t.is(hanging.spec?.containers.find(({ name }) => name === 'side-2')?.image, 'side:2');
+  t.is(verdictOf(planOf(v2(), [hanging])), 'upgrading: the agent is at Upgrading');
+  const record = { revision: attempt(v2()), result: 'failed', reason: 'DeadlineExceeded' } as const;
+  for (const pod of [hanging, withRecord(hanging, { ...record, phase: 'Failed' })]) {
+    t.is(verdictOf(planOf(v3, [pod])), 'grant: granted to its agent: side');
+    t.is(verdictOf(planOf(v1, [pod])), 'grant: granted to its agent: side');
+  }
+  const bare = structuredClone(hanging);
+  delete bare.metadata?.annotations?.[upgradeKey];
+  t.is(verdictOf(planOf(v3, [bare])), 'upgrading: container side-2 has not finished its last change');
+});
+
 test('unclaimed grants are taken back on pause, and replaced or taken back on a newer publish', (t) => {
   const pods = granted(v2({ maxUnavailable: 2 }), podsOf(v1, 2));
   t.deepEqual(names(planOf(v2({ paused: true }), pods).withdraw), ['p0', 'p1']);
@@ -155,6 +179,28 @@ test('unclaimed grants are taken back on pause, and replaced or taken back on a 
   t.deepEqual([names(newer.grant), names(newer.withdraw)], [['p0'], ['p1']]);
   const [taken] = afterWrites(pods, planOf(v2({ paused: true }), pods).withdraw);
   t.false(Object.hasOwn(taken?.metadata?.annotations ?? {}, grantKey));
+});
+
+test('at Pulling nothing of the pod is changed: its grant is taken back like one that nobody took', (t) => {
+  const [granting] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
+  const pod = at('Pulling', v2(), granting);
+  const withdrawn = (set: SidecarSet, context = {}, pods = [pod]): [string[], string] => {
+    const planned = planOf(set, pods, context);
+    t.deepEqual(planned.grant, []);
+    return [names(planned.withdraw), verdictOf(planned)];
+  };
+  t.deepEqual(withdrawn(v1), [['p0'], 'updated: it is up to date and ready']);
+  t.deepEqual(withdrawn(v2({ paused: true })), [['p0'], 'waiting: the rollout is paused']);
+  t.deepEqual(withdrawn(setWith('side:3', { hot: true, strategy: { paused: true } })), [
+    ['p0'],
+    'waiting: the rollout is paused',
+  ]);
+  t.deepEqual(withdrawn(v2(), { notReadyNodes: new Set(['n1']) }), [['p0'], 'waiting: node n1 is not Ready']);
+  const failed = at('Failed', v2(), podOf(v1, 'p1'));
+  t.deepEqual(withdrawn(v2(), {}, [pod, failed]), [['p0'], 'waiting: halted: 1 pods failed, the threshold is 1']);
+  const kept = [[], 'upgrading: the agent is at Pulling'];
+  t.deepEqual(withdrawn(v2(), { now: now + 900_000 }), kept, 'an agent is there, however long it pulls');
+  t.deepEqual(withdrawn(v2(), { noAgent: new Set(['default/p0']) }), kept);
 });
 
 test('a claimed grant is not taken back: its agent goes on from what it has', (t) => {
@@ -179,6 +225,32 @@ test('a grant that no agent takes within a minute is taken back: no agent, and n
   t.deepEqual(names(later.grant), ['p1']);
 });
 
+test('an agent that is busy with other pods of its node is there: its grants are kept', (t) => {
+  const set = v2({ maxUnavailable: 5 });
+  const [pod] = granted(set, [podOf(v1, 'p0')]) as [Pod];
+  const later = { now: now + 600_000, noAgent: new Set(['default/p9']) };
+  const verdictNextTo = (other: Pod): string => verdictOf(planOf(set, [pod, other], later));
+  const noAgent = 'noAgent: no agent on node n1 took its grant';
+  const kept = 'grant: granted to its agent: side';
+  const done = { phase: 'Done', revision: 'x', result: 'done' } as const;
+  t.is(verdictNextTo(podOf(v1, 'p1')), noAgent);
+  t.is(verdictNextTo(soakingOf(set, 'p1')), kept);
+  t.is(verdictNextTo(withRecord(podOf(v1, 'p1'), { phase: 'Upgrading', revision: 'x' }, { set: 'other' })), kept);
+  t.is(verdictNextTo(soakingOf(set, 'p9')), kept);
+  t.is(verdictNextTo(withRecord(podOf(v1, 'p1'), done)), noAgent, 'long ago');
+  t.is(verdictNextTo(withRecord(podOf(v1, 'p1'), { ...done, phaseAt: later.now - 30_000 })), kept);
+  t.is(verdictNextTo(withRecord(podOf(v1, 'p1', { node: 'n2' }), { phase: 'Upgrading', revision: 'x' })), noAgent);
+});
+
+test('a grant of an hour ahead, from a clock that was put back, gets its time anew', (t) => {
+  const [pod] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
+  const back = now - 3_600_000;
+  const [again] = afterWrites([pod], planOf(v2(), [pod], { now: back }).grant) as [Pod];
+  t.is(grantsOf(again).get('s')?.grantedAt, '2026-01-02T02:04:05Z');
+  t.deepEqual(planOf(v2(), [again], { now: back }).grant, []);
+  t.regex(verdictOf(planOf(v2(), [again], { now: back + 60_001 })), /^noAgent/);
+});
+
 test('several sets are upgraded on a pod one after the other', (t) => {
   const busy = withRecord(podOf(v1, 'p0'), { phase: 'Upgrading', revision: 'x' }, { set: 'other' });
   t.is(verdictOf(planOf(v2(), [busy])), 'waiting: SidecarSet other is upgraded first');
@@ -193,9 +265,10 @@ test('several sets are upgraded on a pod one after the other', (t) => {
 test('with the next grant those go that an agent is done with; open ones of other sets stay', (t) => {
   const [own] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
   const grant = grantsOf(own).get('s') as Grant;
-  const grants = new Map([
+  const grants = new Map<string, unknown>([
     ['finished', { ...grant, revision: 'x' }],
     ['s', { ...grant, revision: 'old' }],
+    ['newer', { v: 2, what: ['ever'] }],
   ]);
   const pod = withRecord(
     withAnnotation(own, grantKey, printGrants(grants)),
@@ -203,7 +276,10 @@ test('with the next grant those go that an agent is done with; open ones of othe
     { set: 'finished' },
   );
   const [write] = planOf(v2(), [pod]).grant;
-  t.deepEqual(write && [...grantsOf(written(pod, write)).keys()], ['s']);
+  const left =
+    write && (JSON.parse(written(pod, write).metadata?.annotations?.[grantKey] ?? '') as Record<string, unknown>);
+  t.deepEqual(Object.keys(left ?? {}), ['newer', 's'], 'also what cannot be read');
+  t.deepEqual(left?.['newer'], { v: 2, what: ['ever'] });
 });
 
 test('a failed pod is not tried again for the same revision, unless baton.dev/resume changes', (t) => {
@@ -278,6 +354,14 @@ test('surprise 14: a pod whose serving copy cannot be told is left alone', (t) =
   const planned = planOf(v2(), [pod]);
   t.is(verdictOf(planned), 'blocked: nothing tells which copy of side serves');
   t.deepEqual([planned.grant, planned.upgrade], [[], []]);
+});
+
+test('a foreign entry of the working annotation that is none leaves the pod with the set', (t) => {
+  const working = (text: string): string =>
+    verdictOf(planOf(v2(), [withAnnotation(podOf(v1, 'p0'), workingKey, text)]));
+  t.is(working('{"side":"side-1","x":5}'), 'grant: granted to its agent: side');
+  t.is(working('{"side":5}'), 'grant: granted to its agent: side', 'the images tell which copy serves');
+  t.regex(working('{"x":"side-1"}'), /^unmatched: its annotation .* does not say which copy of side works/);
 });
 
 test('a hot sidecar without an empty image cannot be granted', (t) => {

@@ -4,7 +4,14 @@ import type { Pod } from '../../../api/kubernetes.ts';
 import type { UpdateStrategy } from '../../../api/sidecar-set.ts';
 import { orderOf } from '../../../controller/rollout/order.ts';
 import { comparePriority } from '../../../controller/rollout/priority.ts';
-import { expandTerms, scatter, scatterByTerm, usedTerms, type Labels } from '../../../controller/rollout/scatter.ts';
+import {
+  expandTerms,
+  scatter,
+  scatterByTerm,
+  usedTerms,
+  type Labels,
+  type ScatterTerm,
+} from '../../../controller/rollout/scatter.ts';
 import { vectors } from '../../oracle/corpus.ts';
 
 type Term = [string, string];
@@ -179,6 +186,64 @@ test('the default order does not depend on the order of the list, equal pods asi
   );
 });
 
+/** 4.3 word by word, pod by pod. */
+function slowly(waiting: number[], pods: readonly Labels[], { key, value }: ScatterTerm): number[] {
+  const has = (index: number): boolean => (pods[index]?.[key] ?? '') === value;
+  const matched = waiting.filter(has);
+  const others = waiting.filter((index) => !has(index));
+  if (matched.length <= 1 || others.length <= 1) return waiting;
+  const totalMatched = [...pods.keys()].filter(has).length - 1;
+  const totalOthers = pods.length - totalMatched - 1;
+  const last = matched.splice(-1);
+  const split = (m: number, u: number): [number, number] => {
+    const n = Math.min(m, u);
+    return [Math.round(m / n), Math.round(u / n)];
+  };
+  let count = Math.min(matched.length, others.length);
+  let [ms, us] = split(matched.length, others.length);
+  const order: number[] = [];
+  if (Math.fround(totalOthers / totalMatched) < Math.fround(others.length / matched.length)) {
+    [ms, us] = split(totalMatched, totalOthers);
+    count = Math.min(Math.floor(matched.length / ms), Math.floor(others.length / us));
+    order.push(...others.splice(0, others.length - count * us));
+  }
+  for (; count > 0; count--) order.push(...matched.splice(0, ms), ...others.splice(0, us));
+  return [...order, ...matched, ...others, ...last];
+}
+
+test('scattering is what 4.3 says, whatever the labels are', (t) => {
+  const value = fc.constantFrom('', 'a', 'b', 'c', 'd');
+  const podLabels = fc.dictionary(fc.constantFrom('k', 'l'), value);
+  const rules = fc.array(fc.record({ key: fc.constantFrom('k', 'l'), value: fc.oneof(fc.constant('*'), value) }));
+  fc.assert(
+    fc.property(fc.array(podLabels, { maxLength: 40 }), rules, fc.func(fc.boolean()), (pods, terms, waits) => {
+      const waiting = [...pods.keys()].filter((index) => waits(index));
+      const expected = usedTerms(waiting, pods, terms).reduce((order, used) => slowly(order, pods, used), waiting);
+      t.deepEqual(scatter(waiting, pods, terms), expected);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('scattering by a label that is different in every pod takes no time to speak of', (t) => {
+  const pods = Array.from({ length: 10_000 }, (_, index) => ({ host: `h${index}` }));
+  const start = performance.now();
+  const order = scatter([...pods.keys()], pods, [{ key: 'host', value: '*' }]);
+  const took = performance.now() - start;
+  t.deepEqual(order, [...pods.keys()]);
+  // Looking through all pods for every term took 18 s.
+  t.true(took < 3000, `${took.toFixed()} ms`);
+});
+
+test('numbers at the end of labels are compared to the last digit, as far as Go can hold them', (t) => {
+  const compare = comparePriority({ orderPriority: [{ orderedKey: 'k' }] });
+  const order = (a: string, b: string): number => Math.sign(compare({ k: a }, { k: b }));
+  t.is(order('x-9007199254740992', 'x-9007199254740993'), 1, 'the higher number comes first');
+  t.is(order('9223372036854775807', '9223372036854775806'), -1);
+  t.is(order('9223372036854775808', '1'), 1, 'more than an int64 counts as 0');
+  t.is(order('9223372036854775808', 'none'), 0);
+});
+
 test('of several scatter terms, one with an empty value is not for pods without the label', (t) => {
   const terms = [
     { key: 'a', value: '' },
@@ -187,4 +252,18 @@ test('of several scatter terms, one with an empty value is not for pods without 
   const pods: Labels[] = [{ b: 'x' }, { b: 'x' }, {}, {}];
   t.deepEqual(usedTerms([0, 1, 2, 3], pods, terms), [{ key: 'b', value: 'x' }]);
   t.deepEqual(usedTerms([0, 1, 2, 3], pods, terms.slice(0, 1)), terms.slice(0, 1));
+});
+
+test('a key that every JavaScript object has is no label that a pod carries', (t) => {
+  const keys = ['constructor', 'toString', '__proto__'];
+  t.deepEqual(
+    expandTerms(
+      [{}, {}],
+      keys.map((key) => ({ key, value: '*' })),
+    ),
+    [],
+  );
+  const compare = comparePriority({ orderPriority: keys.map((orderedKey) => ({ orderedKey })) });
+  t.is(compare({}, {}), 0);
+  t.true(compare({}, { constructor: '1' }) < 0);
 });

@@ -1,11 +1,11 @@
 import { calculate, evaluateExpression, namesMemory, unreadableNumbers } from '../../../api/expression.ts';
 import { intOrPercentErrors } from '../../../api/int-or-percent.ts';
-import { isObject, parseJson } from '../../../api/json.ts';
 import type { LabelSelector } from '../../../api/kubernetes.ts';
 import { copies } from '../../../api/pod-contract.ts';
 import { parseQuantity } from '../../../api/quantity.ts';
 import { selectorErrors } from '../../../api/selector.ts';
 import type { SidecarContainer, SidecarSet } from '../../../api/sidecar-set.ts';
+import { readWhitelist } from '../../../api/validation/whitelist.ts';
 import { q16 as disjointByPresence } from './overlap.ts';
 
 /** What a recorded case was given; the sets are plain, but their `spec` may be anything that a user can write. */
@@ -178,6 +178,46 @@ const hotNames: Excuse = {
   of: (error) => (isConflict(error) || error.type === 'FieldValueDuplicate') && /-[12]$/.test(String(error.badValue)),
 };
 
+/** Surprise 19: a member of an enumeration is misspelt; OpenKruise takes it for another one, or for none. */
+const misspelt: Excuse = {
+  name: 'surprise 19, misspelt members',
+  applies: ({ object: { spec } }) => {
+    const init: SidecarContainer[] = spec.initContainers ?? [];
+    const all = [...init, ...(spec.containers ?? [])];
+    const isForeign = (members: string[], values: (string | undefined)[]): boolean =>
+      values.some((value) => !['', ...members].includes(value ?? ''));
+    const sharing = ['enabled', 'disabled'];
+    return (
+      isForeign(['NotUpdate', 'RollingUpdate'], [spec.updateStrategy?.type]) ||
+      isForeign(
+        ['Retain', 'Overwrite', 'MergePatchJson'],
+        (spec.patchPodMetadata ?? []).map(({ patchPolicy }) => patchPolicy),
+      ) ||
+      isForeign(
+        ['BeforeAppContainer', 'AfterAppContainer'],
+        init.map(({ podInjectPolicy }) => podInjectPolicy),
+      ) ||
+      isForeign(
+        sharing,
+        init.map(({ shareVolumePolicy }) => shareVolumePolicy?.type),
+      ) ||
+      isForeign(
+        sharing,
+        all.map(({ shareVolumeDevicePolicy }) => shareVolumeDevicePolicy?.type),
+      ) ||
+      isForeign(
+        ['ColdUpgrade', 'HotUpgrade'],
+        all.map(({ upgradeStrategy }) => upgradeStrategy?.upgradeType),
+      )
+    );
+  },
+  of: ({ type, field }) =>
+    type === 'FieldValueNotSupported' &&
+    /^spec\.(updateStrategy\.type|patchPodMetadata\[\d+\]\.patchPolicy|(c|initC)ontainers\[\d+\]\.(podInjectPolicy|shareVolume(Device)?Policy\.type|upgradeStrategy\.upgradeType))$/.test(
+      field,
+    ),
+};
+
 /** Surprise 7: the fields of an update strategy that is no RollingUpdate are not looked at, though injection reads them. */
 const unusedStrategy: Excuse = {
   name: 'surprise 7, no RollingUpdate',
@@ -201,8 +241,8 @@ const whitelist: Excuse = {
 
 function isWhitelist(text: string): boolean {
   try {
-    const value = parseJson(text);
-    return value === null || isObject(value);
+    readWhitelist(text);
+    return true;
   } catch {
     return false;
   }
@@ -217,6 +257,7 @@ export const excuses: readonly Excuse[] = [
   q29,
   emptyImage,
   hotNames,
+  misspelt,
   unusedStrategy,
   whitelist,
 ];
