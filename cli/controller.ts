@@ -17,8 +17,8 @@ the replica that leads, rolls SidecarSets out. deploy/ installs it in a cluster.
 
 Options:
   --kubeconfig FILE            how to reach the API server; in a pod, its service account is used
-  --namespace NAME             the controller's own namespace (default baton-system)
-  --certificate-folder FOLDER  tls.crt and tls.key for the webhooks, as cert-manager mounts them; without it the controller
+  --namespace NAME             the controller's own namespace (default $POD_NAMESPACE, else baton-system)
+  --webhook-certificates DIR   tls.crt and tls.key for the webhooks, as cert-manager mounts them; without it the controller
                                makes its own and keeps them in the Secret baton-webhook
   --webhook-service NAME       the Service that API servers call the webhooks by (default baton-webhook)
   --exclude-namespace NAME     a namespace that gets no sidecars, as in the webhook's configuration; may be given more than
@@ -42,8 +42,8 @@ export async function runControllerCommand(args: string[], io: Io): Promise<numb
     args,
     options: {
       kubeconfig: { type: 'string' },
-      namespace: { type: 'string', default: 'baton-system' },
-      'certificate-folder': { type: 'string' },
+      namespace: { type: 'string', default: process.env['POD_NAMESPACE'] ?? 'baton-system' },
+      'webhook-certificates': { type: 'string' },
       'webhook-service': { type: 'string', default: 'baton-webhook' },
       'exclude-namespace': { type: 'string', multiple: true, default: ['kube-system', 'kube-public'] },
       qps: { type: 'string', default: '200' },
@@ -64,7 +64,7 @@ export async function runControllerCommand(args: string[], io: Io): Promise<numb
   const qps = numberOf('qps', values.qps, 1);
   const { namespace } = values;
   const service = `${values['webhook-service']}.${namespace}`;
-  const folder = values['certificate-folder'];
+  const folder = values['webhook-certificates'];
   const log = pino({ level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime });
   try {
     await runController({

@@ -18,7 +18,7 @@ export interface SourceOptions {
 
 const SECRET = 'baton-webhook';
 /** How often to look whether there is anything to renew, in milliseconds; sooner while API servers are being told. */
-const EVERY = { kept: 60_000, telling: 5_000 };
+const EVERY = { kept: 60_000, telling: 2_000 };
 
 /** Where the webhooks' key pair comes from. */
 export function keyPairSource(
