@@ -7,15 +7,25 @@ export interface Front {
   readonly port: number;
   /** The replicas' ports. */
   readonly replicas: Set<number>;
+  /** While closed, it takes no connections and has none. */
+  setOpen(isOpen: boolean): void;
 }
 
 export async function startFront(t: Scope): Promise<Front> {
   const replicas = new Set<number>();
-  const open = new Set<Socket>();
+  const sockets = new Set<Socket>();
   let turn = 0;
+  let isOpen = true;
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
   const server = createServer((near) => {
-    open.add(near);
-    near.on('error', () => near.destroy()).on('close', () => open.delete(near));
+    if (!isOpen) {
+      near.destroy();
+      return;
+    }
+    sockets.add(near);
+    near.on('error', () => near.destroy()).on('close', () => sockets.delete(near));
     const ports = [...replicas];
     const order = [...ports.slice(turn), ...ports.slice(0, turn)];
     turn = (turn + 1) % Math.max(1, replicas.size);
@@ -24,11 +34,18 @@ export async function startFront(t: Scope): Promise<Front> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(async () => {
-    for (const socket of open) socket.destroy();
+    cut();
     server.close();
     await once(server, 'close');
   });
-  return { port: (server.address() as AddressInfo).port, replicas };
+  return {
+    port: (server.address() as AddressInfo).port,
+    replicas,
+    setOpen(open) {
+      isOpen = open;
+      if (!open) cut();
+    },
+  };
 }
 
 /** Joins a connection to the first port that takes it. */

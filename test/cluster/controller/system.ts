@@ -32,10 +32,10 @@ export interface System {
   /** What becomes of containers with an image, where it is not `ready`. */
   outcomes: Map<string, Outcome>;
   front: Front;
-  /** The controller's processes that it started with. */
+  /** The controller's processes, those that have ended too. */
   replicas: Replica[];
-  /** One more process of the controller, behind the Service. */
-  addReplica: (t: Scope) => Promise<Replica>;
+  /** One more, behind the Service. */
+  addReplica: () => Promise<Replica>;
 }
 
 export interface SystemOptions {
@@ -88,13 +88,14 @@ async function startSystem(folder: string, scope: Scope, options: SystemOptions)
 
   const kubeconfig = join(temporaryDirectory(scope), 'controller.kubeconfig');
   writeKubeconfig(kubeconfig, { ...admin, token: await tokenOf(admin, 'baton-controller') });
-  const addReplica = async (replicaScope: Scope): Promise<Replica> => {
-    const replica = await startReplica(replicaScope, kubeconfig);
+  const replicas: Replica[] = [];
+  const addReplica = async (): Promise<Replica> => {
+    const replica = await startReplica(scope, kubeconfig);
     front.replicas.add(replica.webhookPort);
+    replicas.push(replica);
     return replica;
   };
-  const count = options.replicas ?? 1;
-  const replicas = await Promise.all(Array.from({ length: count }, () => addReplica(scope)));
+  await Promise.all(Array.from({ length: options.replicas ?? 1 }, addReplica));
   await until('the API server trusts the webhooks', () => isTrusted(admin));
   return { controlPlane, admin, cluster, kubelet, outcomes, front, replicas, addReplica };
 }
@@ -136,6 +137,8 @@ export async function setNodeReady(cluster: Cluster, name: string, ready: boolea
 export interface Scene {
   system: System;
   namespace: string;
+  /** What ends with the test. */
+  scope: Scope;
   /** The set's name, and the value of the label `app` of its pods. */
   name: string;
   /** Creates it, or another one of the same pods, and waits until the controller has seen it. */
@@ -184,6 +187,7 @@ export async function sceneOf(t: Scope, system: System): Promise<Scene> {
   const list = async (): Promise<WirePod[]> => (await cluster.list<WirePod>(pods, { namespace })).items;
   return {
     system,
+    scope: t,
     namespace,
     name,
     async createSet(spec = {}, setName = name) {

@@ -1,0 +1,149 @@
+// What goes away in the middle of a rollout: the leader, the API server, the webhooks; and what OpenKruise left behind.
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { injectedLabel } from '../../../api/pod-contract.ts';
+import { pods } from '../../../cluster/resource.ts';
+import { until } from '../../helpers/processes.ts';
+import { serialClusterTest } from '../cluster-test.ts';
+import type { Replica } from './replica.ts';
+import {
+  conditionOf,
+  sceneOf,
+  sharedSystem,
+  side,
+  watchDown,
+  type Scene,
+  type System,
+  type WirePod,
+} from './system.ts';
+
+/** Slow enough for a rollout to be met in the middle. */
+const start = sharedSystem({ replicas: 2, kubeletDelay: 300 });
+
+/** How the replicas that were asked to end did it: what they are about to be sent they still answer, which takes seconds. */
+const asked: Promise<number | null>[] = [];
+
+const untilLeader = ({ replicas }: System): Promise<Replica> =>
+  until(
+    'one leads',
+    async () => {
+      const leads = await Promise.all(replicas.map((replica) => replica.leads()));
+      return replicas.find((_, index) => leads[index]);
+    },
+    30_000,
+  );
+
+const LIMIT = 4;
+/** A rollout of 24 pods of which some are done. */
+async function midway(scene: Scene): Promise<void> {
+  await scene.createSet({ updateStrategy: { maxUnavailable: LIMIT } });
+  await scene.makePods(24);
+  await scene.untilSet('all are ready', ({ readyPods }) => readyPods === 24);
+  await scene.publish(side('side:2'));
+  await until('it is midway', async () => ((await scene.images())['side:2'] ?? 0) >= 2 * LIMIT);
+}
+/** Milliseconds from the end of one leader to the next, after which the rollout is finished. */
+async function takeover(scene: Scene, signal: 'SIGKILL' | 'SIGTERM'): Promise<number> {
+  const { system } = scene;
+  const leader = await untilLeader(system);
+  await midway(scene);
+  const down = await watchDown(scene.scope, system.cluster, scene.namespace);
+  const from = performance.now();
+  const ended = leader.kill(signal);
+  if (signal === 'SIGTERM') asked.push(ended);
+  await until('another leads', async () => (await untilLeader(system)) !== leader, 30_000);
+  const ms = Math.round(performance.now() - from);
+  await scene.untilSet('it is finished', ({ updatedReadyPods }) => updatedReadyPods === 24);
+  await down.stop();
+  if (down.most() > LIMIT) throw new Error(`${down.most()} were down`);
+  return ms;
+}
+
+serialClusterTest('the leader is killed: another acts within 10 s and finishes, with no more pods down', async (t) => {
+  const system = await start(t);
+  const ms = await takeover(await sceneOf(t, system), 'SIGKILL');
+  t.log(`another led after ${ms} ms`);
+  t.true(ms < 10_000, `${ms} ms`);
+});
+
+serialClusterTest('the leader ends: another acts at once and finishes', async (t) => {
+  const system = await start(t);
+  await system.addReplica();
+  const ms = await takeover(await sceneOf(t, system), 'SIGTERM');
+  t.log(`another led after ${ms} ms`);
+  // The lease is 8 s long: it was let go.
+  t.true(ms < 4000, `${ms} ms`);
+});
+
+serialClusterTest('the API server is started anew in the middle of a rollout, which is finished', async (t) => {
+  const system = await start(t);
+  const scene = await sceneOf(t, system);
+  await midway(scene);
+  await system.controlPlane.apiServer.kill();
+  await system.controlPlane.apiServer.start();
+  await until('it goes on', () => scene.getSet().catch(() => undefined));
+  await scene.untilSet('it is finished', ({ updatedReadyPods }) => updatedReadyPods === 24, 60_000);
+  t.deepEqual(await scene.images(), { 'side:2': 24 });
+});
+
+serialClusterTest('etcd hangs for a while in the middle of a rollout, which is finished', async (t) => {
+  const system = await start(t);
+  const scene = await sceneOf(t, system);
+  await midway(scene);
+  const { etcd } = system.controlPlane;
+  t.teardown(() => etcd.resume());
+  etcd.pause();
+  await delay(2_000);
+  etcd.resume();
+  await scene.untilSet('it is finished', ({ updatedReadyPods }) => updatedReadyPods === 24, 60_000);
+  t.deepEqual(await scene.images(), { 'side:2': 24 });
+});
+
+serialClusterTest(
+  'webhooks away: pods come up and are reported; those of OpenKruise are adopted and rolled out',
+  async (t) => {
+    const system = await start(t);
+    const { cluster, front } = system;
+    const scene = await sceneOf(t, system);
+    await scene.createSet();
+    await scene.makePods(1);
+    const [injected] = await scene.pods();
+    front.setOpen(false);
+    t.teardown(() => front.setOpen(true));
+    const labels = { app: scene.name };
+    const metadata = { namespace: scene.namespace, name: 'missed', labels };
+    const containers = [{ name: 'app', image: 'app:1' }];
+    const missed = await cluster.create<WirePod>(pods, { metadata, spec: { nodeName: 'node-1', containers } });
+    t.is(missed.spec?.containers.length, 1);
+    await t.throwsAsync(scene.publish(side('side:2')), { message: /failed calling webhook/ }, 'sets fail closed');
+    const { annotations = {}, namespace = '' } = injected?.metadata ?? {};
+    // As OpenKruise left it: all of its annotations, and no label of ours.
+    const spec = injected?.spec;
+    await cluster.create(pods, { metadata: { namespace, name: 'kruise', labels, annotations }, ...(spec && { spec }) });
+    front.setOpen(true);
+
+    // Whoever begins to lead takes a census.
+    const leader = await untilLeader(system);
+    await system.addReplica();
+    asked.push(leader.kill('SIGTERM'));
+    const status = await scene.untilSet(
+      'the census',
+      (each) => conditionOf(each, 'Degraded')?.reason === 'NotInjected',
+    );
+    t.regex(conditionOf(status, 'Degraded')?.message ?? '', /^1 pods match and were never injected/);
+    await until('an event says so', async () => (await scene.events()).includes('Warning NotInjected'));
+    await scene.untilSet('the adopted is counted', ({ readyPods }) => readyPods === 2);
+    const adopted = await cluster.get<WirePod>(pods, { namespace, name: 'kruise' });
+    t.is(adopted.metadata.labels?.[injectedLabel], 'true');
+    t.is(adopted.status?.containerStatuses?.find(({ name }) => name === 'side')?.restartCount, 0);
+    await scene.publish(side('side:2'));
+    await scene.untilSet('both are updated', ({ updatedReadyPods }) => updatedReadyPods === 2);
+    t.deepEqual(await scene.images(), { 'side:2': 2, none: 1 });
+  },
+);
+
+serialClusterTest('those that were asked to end did so; whatever happened was no error', async (t) => {
+  const { replicas } = await start(t);
+  t.deepEqual(await Promise.all(asked), [0, 0]);
+  for (const { logged } of replicas) t.deepEqual(logged(50), []);
+});
