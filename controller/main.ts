@@ -69,7 +69,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
     namespace,
     signal: stopWatching.signal,
     onChange: (set, when) => rollouts?.look(set, when),
-    missed: (set) => census?.missed.get(set) ?? 0,
+    missed: (set) => census && (census.missed.get(set) ?? 0),
     report(resource, report) {
       metrics.watched(resource.plural, report);
       if (report.type === 'failed')

@@ -22,7 +22,7 @@ export interface Seen {
   /** Names of all sets. */
   sets: ReadonlySet<string>;
   notReadyNodes?: ReadonlySet<string>;
-  /** How many pods the set matches and was never injected into, as the last census found. */
+  /** How many pods the set matches and was never injected into, as the last census found; unknown before the first. */
   missed?: number;
 }
 
@@ -106,7 +106,8 @@ async function writeStatus(set: SidecarSet, planned: Plan, seen: Seen, options: 
   const { cluster, now, mayWriteStatus = () => true } = options;
   const { injectedRevision: before, ...current } = set.status ?? {};
   const injectedRevision = injectedWhileHalted(planned, seen.revisions);
-  const conditions = conditionsOf(set, planned, { missed: seen.missed ?? 0, now });
+  const { missed } = seen;
+  const conditions = conditionsOf(set, planned, { ...(missed !== undefined && { missed }), now });
   const status = { ...current, ...planned.status, conditions };
   if ((isDeepStrictEqual(status, current) && injectedRevision === before) || !mayWriteStatus()) return;
   const patch = { status: { ...status, injectedRevision: injectedRevision ?? null } };

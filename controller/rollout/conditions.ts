@@ -11,19 +11,19 @@ type Stated = Pick<SidecarSetCondition, 'status' | 'reason' | 'message'>;
  * many pods fail?) and `Degraded` (is there something that nobody but a person can mend?). The time of a condition changes
  * with its status only.
  *
- * @param missed - how many running pods the set matches and was never injected into, where that is known
+ * @param missed - how many running pods the set matches and was never injected into; unknown, what was said of them stays
  * @param now - milliseconds since the epoch
  */
 export function conditionsOf(
   set: SidecarSet,
   plan: Pick<Plan, 'pods' | 'matched' | 'halted' | 'status'>,
-  { missed = 0, now }: { missed?: number; now: number },
+  { missed, now }: { missed?: number; now: number },
 ): SidecarSetCondition[] {
   const counts = countVerdicts(plan);
   const stated: Record<string, Stated> = {
     Progressing: progressing(set, plan, counts),
     Halted: halted(plan),
-    Degraded: degraded(counts, missed),
+    Degraded: degraded(counts, missed, set),
   };
   return Object.entries(stated).map(([type, next]) => {
     const before = set.status?.conditions?.find((condition) => condition.type === type);
@@ -87,15 +87,19 @@ function halted({ halted: halt }: Pick<Plan, 'halted'>): Stated {
   };
 }
 
-function degraded(counts: Counts, missed: number): Stated {
+function degraded(counts: Counts, missed: number | undefined, { status }: SidecarSet): Stated {
   const troubles: [reason: string, count: number, what: string][] = [
     ['Failed', sum(counts, 'failed'), 'failed and were rolled back'],
     ['NoAgent', sum(counts, 'noAgent'), 'have a node whose agent takes no grants'],
     ['Blocked', sum(counts, 'blocked'), 'cannot be upgraded until somebody looks at them'],
     ['NotUpgradable', sum(counts, 'notUpgradable'), 'differ in more than images: the new spec comes with a new pod'],
-    ['NotInjected', missed, 'match and were never injected: delete them to get the sidecars'],
+    ['NotInjected', missed ?? 0, 'match and were never injected: delete them to get the sidecars'],
   ];
   const found = troubles.filter(([, count]) => count > 0);
+  const before = status?.conditions?.find(({ type }) => type === 'Degraded');
+  if (found.length === 0 && missed === undefined && before?.reason === 'NotInjected') {
+    return { status: before.status, reason: before.reason, message: before.message };
+  }
   if (found.length === 0) return { status: 'False', reason: 'AsExpected', message: 'no pod needs attention' };
   return {
     status: 'True',

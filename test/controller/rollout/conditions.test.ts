@@ -85,3 +85,18 @@ test('the time of a condition changes with its status, not with its words', (t) 
   t.is(at({}), 'before');
   t.is(at({ status: 'False' }), '2026-01-02T03:04:05Z');
 });
+
+test('before the first census, what the leader before said of pods without sidecars stays', (t) => {
+  const set = setWith('side:2');
+  const degraded = (now: number, missed?: number, before: SidecarSetCondition[] = []) => {
+    const pods = newPods(2);
+    const planned = plan(set, pods, { now });
+    const stored = { ...set, status: { ...planned.status, conditions: before } };
+    return conditionsOf(stored, planned, { ...(missed !== undefined && { missed }), now });
+  };
+  const first = degraded(now, 3);
+  t.like(first[2], { type: 'Degraded', status: 'True', reason: 'NotInjected' });
+  t.deepEqual(degraded(now + 60_000, undefined, first), first);
+  t.like(degraded(now + 60_000, 0, first)[2], { status: 'False', reason: 'AsExpected' });
+  t.like(degraded(now)[2], { status: 'False', reason: 'AsExpected' });
+});
