@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { toBeta } from '../api/conversion.ts';
 import { withDefaults } from '../api/defaults.ts';
 import { ApiError } from '../api/error.ts';
+import type { JsonObject } from '../api/json.ts';
 import type { ControllerRevision, Namespace, Pod } from '../api/kubernetes.ts';
 import { nearest } from '../api/nearest.ts';
 import { fieldProblems, withSchemaDefaults } from '../api/schema.ts';
