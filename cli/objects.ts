@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { toBeta } from '../api/conversion.ts';
 import { withDefaults } from '../api/defaults.ts';
 import { ApiError } from '../api/error.ts';
-import { isObject, type JsonObject } from '../api/json.ts';
+import type { JsonObject } from '../api/json.ts';
 import type { ControllerRevision, Namespace, Pod } from '../api/kubernetes.ts';
 import { nearest } from '../api/nearest.ts';
 import { fieldProblems, withSchemaDefaults } from '../api/schema.ts';
@@ -104,7 +104,7 @@ function complainOfKind(object: JsonObject, complain: Complain): void {
 
 const readers: Readonly<Record<string, Reader>> = {
   Pod(object, complain, objects) {
-    if (isSound([...podProblems(object), ...nullItems(object, '')], complain)) objects.pods.push(object);
+    if (isSound(podProblems(object), complain)) objects.pods.push(object);
   },
   Namespace(object, complain, objects) {
     if (isSound(namespaceProblems(object), complain)) objects.namespaces.push(withNameLabel(object));
@@ -119,18 +119,6 @@ const readers: Readonly<Record<string, Reader>> = {
 function isSound(problems: readonly FieldProblem[], complain: Complain): boolean {
   for (const { kind, path, message } of problems) complain(kind === 'type' ? 'error' : 'warning', path, message);
   return !problems.some(({ kind }) => kind === 'type');
-}
-
-/** Members of lists that are `null`: for Go these are empty ones, which nobody means. */
-function nullItems(value: unknown, path: string): FieldProblem[] {
-  if (Array.isArray(value)) {
-    return value.flatMap((item: unknown, index): FieldProblem[] => {
-      const at = `${path}[${index}]`;
-      return item === null ? [{ kind: 'type', path: at, message: 'must not be null' }] : nullItems(item, at);
-    });
-  }
-  if (!isObject(value)) return [];
-  return Object.entries(value).flatMap(([key, field]) => nullItems(field, path === '' ? key : `${path}.${key}`));
 }
 
 /** As the API server stores it: with its name among its labels. */

@@ -2,7 +2,7 @@ import { isObject } from '../json.ts';
 import { sidecarContainer } from './container.ts';
 import { metadata } from './metadata.ts';
 import { volume } from './volume.ts';
-import { goForm, list, struct, type Problem, type Struct, type Wire } from './wire.ts';
+import { goForm, list, struct, type Problem, type Struct } from './wire.ts';
 
 /** Where a pod's container ends and OpenKruise's own fields begin. */
 const SIDECAR_FIELDS = [
@@ -101,20 +101,17 @@ export function podProblems(object: object): Problem[] {
     if (problem.kind === 'type' || !problem.path.startsWith('status.')) problems.push(problem);
   };
   goForm(pod, object, { report });
-  return [...problems, ...nullsIn(pod, object, '')];
+  return [...problems, ...nullItems(object, '')];
 }
 
-/** The `null`s in lists of objects: Go takes them for empty objects, nothing else does. */
-function nullsIn(wire: Wire, value: unknown, path: string): Problem[] {
-  if (typeof wire === 'string') return [];
-  if ('fields' in wire) {
-    if (!isObject(value)) return [];
-    return wire.fields.flatMap((field) => nullsIn(field.wire, value[field.name], `${path}${path && '.'}${field.name}`));
+/** Members of lists that are `null`: for Go these are empty ones, which nobody means. */
+function nullItems(value: unknown, path: string): Problem[] {
+  if (Array.isArray(value)) {
+    return value.flatMap((item: unknown, index): Problem[] => {
+      const at = `${path}[${index}]`;
+      return item === null ? [{ kind: 'type', path: at, message: 'must not be null' }] : nullItems(item, at);
+    });
   }
-  if (!('list' in wire) || !Array.isArray(value) || typeof wire.list === 'string') return [];
-  return value.flatMap((item: unknown, index): Problem[] =>
-    item === null
-      ? [{ kind: 'type', path: `${path}[${index}]`, message: 'must be an object, not null' }]
-      : nullsIn(wire.list, item, `${path}[${index}]`),
-  );
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([key, field]) => nullItems(field, path === '' ? key : `${path}.${key}`));
 }

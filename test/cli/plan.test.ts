@@ -125,10 +125,10 @@ test('a status that is none is an error with its field, not a crash; what it lac
   const withStatus = (status: object): Ran => planOf(t, (old) => [{ ...old('a'), status }]);
   const rows: [object, RegExp][] = [
     [{ containerStatuses: {} }, /status\.containerStatuses: must be a list, not an object/],
-    [{ containerStatuses: [null] }, /status\.containerStatuses\[0\]: must be an object, not null/],
+    [{ containerStatuses: [null] }, /status\.containerStatuses\[0\]: must not be null/],
     [{ containerStatuses: [{ name: 'side', image: 5 }] }, /status\.containerStatuses\[0\]\.image: must be a string/],
     [{ conditions: 'abc' }, /pods\.json:1: status\.conditions: must be a list/],
-    [{ conditions: [null] }, /status\.conditions\[0\]: must be an object, not null/],
+    [{ conditions: [null] }, /status\.conditions\[0\]: must not be null/],
   ];
   for (const [status, message] of rows) {
     const { code, stderr } = withStatus(status);

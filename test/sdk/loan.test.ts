@@ -7,7 +7,7 @@ import { openDebt, type Debt } from '../../sdk/debt.ts';
 import { openLoan, type Loan, type Parcel } from '../../sdk/loan.ts';
 import type { Message } from '../../sdk/messages.ts';
 import { until } from '../helpers/processes.ts';
-import { openDescriptors } from '../native/helpers.ts';
+import { openSockets } from '../native/helpers.ts';
 
 interface Process {
   counts: Counts;
@@ -60,7 +60,7 @@ const steps: Step[] = [
 ];
 
 test('whatever happens to a borrower and to the line, nothing is lost but what died in it, and nothing counts twice', (t) => {
-  const before = openDescriptors().length;
+  const before = openSockets();
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...steps), { maxLength: 40 }), fc.boolean(), (way, dies) => {
       const [lender, borrower] = [createProcess(), createProcess()];
@@ -141,7 +141,7 @@ test('whatever happens to a borrower and to the line, nothing is lost but what d
     }),
     { numRuns: 2000 },
   );
-  t.is(openDescriptors().length, before);
+  t.is(openSockets(), before);
 });
 
 test('a broken line tells nothing: counts come back when the borrower dies, and not before', async (t) => {

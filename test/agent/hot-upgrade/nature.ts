@@ -34,8 +34,7 @@ export function faults(world: World, setting: Setting): World[] {
     if (setting.sdk && ['starting', 'waiting', 'serving', 'draining', 'drained'].includes(process)) {
       next.push(withCopy(world, index, { ...copy, process: 'hung' }));
     }
-    if (copy.runs === '' && !copy.backOff)
-      next.push(withCopy(world, index, { ...copy, backOff: true, veil: 'down' }));
+    if (copy.runs === '' && !copy.backOff) next.push(withCopy(world, index, { ...copy, backOff: true, veil: 'down' }));
     if (setting.runtime && copy.runs !== '' && !copy.shown && !copy.stuck && isUpgraded(world, index)) {
       next.push(withCopy(world, index, { ...copy, stuck: true }));
     }
