@@ -40,15 +40,5 @@ function mistakesIn(object: JsonObject): { path: string; message: string }[] {
   const mistyped = podProblems(object).filter(({ kind }) => kind === 'type');
   const { spec } = object;
   const hasContainers = isObject(spec) && spec['containers'] !== undefined && spec['containers'] !== null;
-  const holes = holesIn(object, '').map((path) => ({ path, message: 'must not be null' }));
-  return [...mistyped, ...(hasContainers ? [] : [{ path: 'spec.containers', message: 'must be set' }]), ...holes];
-}
-
-/** Where lists have `null` in them. */
-function holesIn(value: unknown, path: string): string[] {
-  if (Array.isArray(value)) {
-    return value.flatMap((item, index) => (item === null ? [`${path}[${index}]`] : holesIn(item, `${path}[${index}]`)));
-  }
-  if (!isObject(value)) return [];
-  return Object.entries(value).flatMap(([key, field]) => holesIn(field, path === '' ? key : `${path}.${key}`));
+  return [...mistyped, ...(hasContainers ? [] : [{ path: 'spec.containers', message: 'must be set' }])];
 }
