@@ -9,8 +9,8 @@ import { podStatus } from '../../local/pod-status.ts';
 
 type Stored = Pod & KubernetesObject;
 
-/** What becomes of a container with an image. */
-export type Outcome = 'ready' | 'never ready' | 'not pulled';
+/** What becomes of a container with an image; while a postStart hook runs, what was before is shown. */
+export type Outcome = 'ready' | 'never ready' | 'not pulled' | 'in its hook';
 
 export interface TestKubeletOptions {
   cluster: Cluster;
@@ -127,7 +127,7 @@ function nextContainer(
   { isLasting, outcome, now }: Surroundings,
 ): ContainerStatus {
   const becomes = outcome(image, pod);
-  if (shown && !isLasting) return shown;
+  if (shown && (!isLasting || becomes === 'in its hook')) return shown;
   if (shown?.state?.running && shown.image === image && shown.ready === (becomes === 'ready')) return shown;
   const at = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
   const ended = { exitCode: 0, reason: 'Completed', startedAt: at, finishedAt: at };

@@ -114,6 +114,37 @@ serialClusterTest('what an agent claimed it ends, though set and grant are gone'
 });
 
 serialClusterTest(
+  'once claimed: a newer publish goes in, a revert is rolled back, a pause stops nothing',
+  async (t) => {
+    const scene = await sceneOf(t, await start(t));
+    const { cluster, outcomes, kubelet } = scene.system;
+    t.teardown(() => outcomes.clear());
+    playAgent(t, { cluster, namespace: scene.namespace, node: 'node-1' });
+    outcomes.set('side:2', 'in its hook').set('side:4', 'in its hook');
+    await published(scene, 1);
+    const untilPair = (pair: string): Promise<boolean> => until(pair, async () => (await pairsOf(scene))[0] === pair);
+    await untilPair('side:1,side:2');
+    await scene.publish(hotSide('side:3'));
+    await untilPair('side:3,side:empty');
+
+    await scene.publish(hotSide('side:4'));
+    await untilPair('side:4,side:3');
+    await scene.publish(hotSide('side:3'));
+    await untilPair('side:3,side:empty');
+    await scene.untilSet('as it was', ({ updatedReadyPods }) => updatedReadyPods === 1);
+
+    await scene.publish(hotSide('side:2'));
+    await untilPair('side:2,side:3');
+    await scene.publish({ updateStrategy: { paused: true } });
+    await scene.untilSet('the pause is seen', () => true);
+    outcomes.clear();
+    kubelet.lookAgain();
+    await untilPair('side:2,side:empty');
+    t.pass();
+  },
+);
+
+serialClusterTest(
   'a failed pod halts the rollout; new pods get what works; it goes on when it is resumed',
   async (t) => {
     const scene = await sceneOf(t, await start(t));
