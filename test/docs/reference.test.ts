@@ -52,6 +52,17 @@ test('the protocol page has a row for every message type', (t) => {
   t.deepEqual(new Set(types), new Set(known));
 });
 
+test('the reasons of all conditions are documented, and every documented one exists', (t) => {
+  const source = read('controller/rollout/conditions.ts');
+  const named = [...source.matchAll(/(?:stands\(|reason: |^ +\[)'([A-Z]\w+)'/gm)].map(([, reason]) => reason);
+  // What says that all is well is in no need of words.
+  const reasons = new Set(named.filter((reason) => reason !== 'BelowThreshold' && reason !== 'AsExpected'));
+  const rows = read('docs/controller.md').matchAll(/^\| (?:`\w+`)? +\| (`[^|]+)\|/gm);
+  const documented = [...rows].flatMap(([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, reason]) => reason));
+  t.true(reasons.size > 10 && named.includes('Upgrading'));
+  t.deepEqual(documented.sort(), [...reasons].sort());
+});
+
 test("the README's sidecar is the smallest example", (t) => {
   const code = /```js\n([\s\S]*?)```/.exec(read('README.md'))?.[1];
   t.is(code, read('examples/smallest/sidecar.js'));
