@@ -9,8 +9,8 @@ export interface Replica {
   readonly webhookPort: number;
   /** Its log so far, and what else it printed. */
   output: () => string;
-  /** The lines of its log at this level or above: 40 is `warn`. */
-  logged: (level: number) => { msg: string; err?: { message: string } }[];
+  /** The lines of its log at this level or above (40 is `warn`), but for an API server that is slow or away. */
+  logged: (level: number) => { msg: string; err?: { message: string; code?: string } }[];
   /** A page of its metrics or health port; undefined where nobody answers. */
   page: (path: '/metrics' | '/healthz' | '/readyz') => Promise<{ status: number; text: string } | undefined>;
   leads: () => Promise<boolean>;
@@ -55,8 +55,8 @@ export async function startReplica(t: Scope, kubeconfig: string): Promise<Replic
       output
         .split('\n')
         .filter((line) => line.startsWith('{') && line.endsWith('}'))
-        .map((line) => JSON.parse(line) as { level: number; msg: string })
-        .filter((line) => line.level >= level),
+        .map((line) => JSON.parse(line) as { level: number; msg: string; err?: { message: string; code?: string } })
+        .filter((line) => line.level >= level && line.err?.code !== 'ERR_BATON_UNAVAILABLE'),
     page,
     leads: async () => /^baton_leader 1$/m.test((await page('/metrics'))?.text ?? ''),
     kill: (signal) => {
