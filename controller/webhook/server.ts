@@ -103,14 +103,19 @@ export async function serveWebhooks(options: WebhookOptions): Promise<WebhookSer
       connectionsCheckingInterval: 1000,
     },
     (request, response) => {
+      unasked.delete(request.socket);
       respond(request, response).catch(onError);
     },
   );
   const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
+  /** Connections that no request came over yet: Node does not take them for idle. */
+  const unasked = new Set<Socket>();
+  const keep = (all: Set<Socket>, socket: Socket): void => {
+    all.add(socket);
+    socket.once('close', () => all.delete(socket));
+  };
+  server.on('connection', (socket: Socket) => keep(sockets, socket));
+  server.on('secureConnection', (socket) => keep(unasked, socket));
   server.listen({ port, ...(host !== undefined && { host }) });
   await once(server, 'listening');
   return {
@@ -122,6 +127,7 @@ export async function serveWebhooks(options: WebhookOptions): Promise<WebhookSer
       const closed = once(server, 'close');
       server.close();
       server.closeIdleConnections();
+      unasked.forEach((socket) => socket.destroy());
       const timer = setTimeout(() => sockets.forEach((socket) => socket.destroy()), PATIENCE);
       await closed;
       clearTimeout(timer);

@@ -208,6 +208,16 @@ test.serial('another certificate under load costs no request', async (t) => {
   t.is(serials.size, 6);
 });
 
+test('a connection that never asked for anything does not hold the end up', async (t) => {
+  const server = await serve(t);
+  const { socket } = await dial(t, server);
+  const ended = once(socket, 'close');
+  const since = performance.now();
+  await server.close(0);
+  await ended;
+  t.true(performance.now() - since < 5_000);
+});
+
 test.serial('closing under load costs no request: connections close behind an answer', async (t) => {
   const server = await serve(t);
   const agent = new Agent({ ca: server.authority.certificate, keepAlive: true, maxSockets: 20 });
