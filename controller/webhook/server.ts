@@ -115,7 +115,12 @@ export async function serveWebhooks(options: WebhookOptions): Promise<WebhookSer
     socket.once('close', () => all.delete(socket));
   };
   server.on('connection', (socket: Socket) => keep(sockets, socket));
-  server.on('secureConnection', (socket) => keep(unasked, socket));
+  let closed: Promise<unknown> | undefined;
+  server.on('secureConnection', (socket) => {
+    // Its handshake was under way when the end came.
+    if (closed) socket.destroy();
+    else keep(unasked, socket);
+  });
   server.listen({ port, ...(host !== undefined && { host }) });
   await once(server, 'listening');
   return {
@@ -124,7 +129,7 @@ export async function serveWebhooks(options: WebhookOptions): Promise<WebhookSer
     close: async (graceMs) => {
       closing = true;
       await delay(graceMs);
-      const closed = once(server, 'close');
+      closed = once(server, 'close');
       server.close();
       server.closeIdleConnections();
       unasked.forEach((socket) => socket.destroy());
