@@ -59,7 +59,7 @@ export function factsOf(pod: Pod, subject: Subject): PodFacts {
   const isPodReady =
     status?.phase === 'Running' &&
     (status.conditions ?? []).some((condition) => condition.type === 'Ready' && condition.status === 'True');
-  return {
+  const facts: PodFacts = {
     pod,
     key: `${metadata.namespace || 'default'}/${metadata.name ?? ''}`,
     hash,
@@ -67,11 +67,12 @@ export function factsOf(pod: Pod, subject: Subject): PodFacts {
     isConsistent: isConsistent(pod, subject.containers, imagesRecorded(pod, subject.name)),
     isPodReady,
     isReady: isPodReady && pairs.unclear.length === 0 && pairs.halfUpgraded.length === 0,
-    ...pairs,
-    ...(annotations[grantKey] !== undefined || annotations[upgradeKey] !== undefined
-      ? progressOf(pod, subject, isUpdated && pairs.halfUpgraded.length === 0)
-      : {}),
+    unclear: pairs.unclear,
+    halfUpgraded: pairs.halfUpgraded,
+    outdated: pairs.outdated,
   };
+  if (annotations[grantKey] === undefined && annotations[upgradeKey] === undefined) return facts;
+  return { ...facts, ...progressOf(pod, subject, isUpdated && pairs.halfUpgraded.length === 0) };
 }
 
 /** Whether nothing but images differs from the set, so that the pod can be upgraded in place (4.2). */

@@ -8,7 +8,7 @@ import { grantOf, grantWrite, withdrawal } from './grants.ts';
 import { haltOf, isUnavailable, select, type Halt } from './limits.ts';
 import { whyNotMatched } from './matching.ts';
 import { orderOf } from './order.ts';
-import { podWrite, type PodWrite } from './pod-write.ts';
+import { podWrite, podWriteLater, type PodWrite } from './pod-write.ts';
 import { statusOf, type Counts } from './status.ts';
 import { subjectOf, type Subject } from './subject.ts';
 import { isAhead, judge, type Candidate, type Judgement, type Surroundings } from './verdict.ts';
@@ -79,10 +79,10 @@ export function plan(set: SidecarSet, pods: readonly Pod[], context: Context): P
     }),
     matched: keysOf(matched),
     waiting: keysOf(ordered),
-    upgrade: cold.map(({ pod }) => coldWrite(pod, subject, context)),
+    upgrade: cold.map(({ pod }) => podWriteLater(pod, () => coldWrite(pod, subject, context))),
     grant: granted
       .filter(({ unclaimed }) => unclaimed?.revision !== subject.attempt || isAhead(unclaimed, context.now))
-      .map(({ pod }) => grantWrite(pod, subject, grantOf(pod, subject, context))),
+      .map(({ pod }) => podWriteLater(pod, () => grantWrite(pod, subject, grantOf(pod, subject, context)))),
     withdraw: [
       ...matched.filter((facts) => facts.unclaimed && !taken.has(facts)).map(({ pod }) => pod),
       ...pods.filter((pod) => verdicts.get(pod)?.verdict === 'unmatched' && holdsGrant(pod, subject)),

@@ -15,6 +15,20 @@ export function podWrite({ metadata = {} }: Pod, patch: JsonPatch): PodWrite {
   return { namespace: namespace || 'default', name, resourceVersion, patch };
 }
 
+/** The same, its patch made when it is asked for: of a great plan most writes wait for a later one. */
+export function podWriteLater(pod: Pod, make: () => PodWrite): PodWrite {
+  let patch: JsonPatch | undefined;
+  const { namespace, name, resourceVersion } = podWrite(pod, []);
+  return {
+    namespace,
+    name,
+    resourceVersion,
+    get patch() {
+      return (patch ??= make().patch);
+    },
+  };
+}
+
 /** The operations that make these annotations of the pod's; `undefined` removes one. */
 export function annotationPatch(pod: Pod, changes: Readonly<Record<string, string | undefined>>): JsonPatch {
   const current: Annotations | undefined = pod.metadata?.annotations;

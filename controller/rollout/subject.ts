@@ -1,6 +1,8 @@
 import { attemptOf } from '../../api/grant.ts';
 import type { Namespace } from '../../api/kubernetes.ts';
 import { copies, hashKey, hashWithoutImageKey, resumeKey } from '../../api/pod-contract.ts';
+import { readWorking } from '../../api/pod-annotations.ts';
+import { valueOr } from '../../api/reading.ts';
 import { matches } from '../../api/selector.ts';
 import type { SidecarContainer, SidecarSet, UpdateStrategy } from '../../api/sidecar-set.ts';
 import { lastingSidecars } from '../inject/annotations.ts';
@@ -35,6 +37,8 @@ export interface Subject {
   containers: ReadonlySet<string>;
   /** For the hash annotation. */
   sidecarList: string[] | null;
+  /** Which copies the working annotation of a pod names; many pods have the same text. */
+  workingOf: (annotation: string | undefined) => ReadonlyMap<string, string>;
   /** Whether pods with these labels may be upgraded; a selector that cannot be read selects none. */
   isSelected: (labels: Readonly<Record<string, string>> | undefined) => boolean;
   /** Names of the namespaces that the set is for; undefined for all. */
@@ -67,6 +71,7 @@ export function subjectOf(set: SidecarSet, namespaces: readonly Namespace[]): Su
     required: sidecars.filter(({ isNative }) => !isNative).flatMap(({ containers }) => containers),
     containers: new Set(sidecars.flatMap(({ containers }) => containers)),
     sidecarList: list.length > 0 ? list : null,
+    workingOf: remembered((text) => valueOr(readWorking(text), new Map<string, string>())),
     isSelected: strategy.selector ? lenient((labels) => matches(strategy.selector, labels)) : () => true,
     ...(namespaceSelector && {
       namespaces: new Set(
@@ -88,6 +93,18 @@ function sidecarOf(declared: SidecarContainer, isNative: boolean): Sidecar {
     isNative,
     containers: hot ? copies(name) : [name],
     declared,
+  };
+}
+
+/** A function that is asked the same again and again. */
+function remembered<T>(read: (text: string | undefined) => T): (text: string | undefined) => T {
+  const known = new Map<string | undefined, T>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const value = read(text);
+    known.set(text, value);
+    return value;
   };
 }
 
