@@ -9,7 +9,10 @@ import type { Subject } from './subject.ts';
  * Why a pod is none of the set's (`sidecarset.md` 4.1); undefined if it is: selected, active, injected, and with the
  * containers that the set declares now.
  */
-export function whyNotMatched(pod: Pod, { set, name, namespaces, required, hot, workingOf }: Subject): string | undefined {
+export function whyNotMatched(
+  pod: Pod,
+  { set, name, namespaces, required, hot, workingOf }: Subject,
+): string | undefined {
   const { metadata = {}, status } = pod;
   if (!matches(set.spec.selector, metadata.labels)) return 'its labels do not match spec.selector';
   if (namespaces && !namespaces.has(metadata.namespace || 'default')) {
