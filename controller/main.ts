@@ -72,8 +72,10 @@ export async function runController(options: ControllerOptions): Promise<void> {
     missed: (set) => census && (census.missed.get(set) ?? 0),
     report(resource, report) {
       metrics.watched(resource.plural, report);
-      if (report.type === 'failed')
-        log.warn({ err: report.error, retryIn: report.retryIn }, `watch of ${resource.plural}`);
+      if (report.type !== 'failed') return;
+      // The API server forgets: that is its everyday life.
+      const level = report.error.code === 'ERR_BATON_GONE' ? 'info' : 'warn';
+      log[level]({ err: report.error, retryIn: report.retryIn }, `watch of ${resource.plural}`);
     },
   });
   // What ends a watch but the signal is a mistake of Baton: better to be started anew than to decide on old facts.
