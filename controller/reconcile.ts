@@ -6,10 +6,9 @@ import type { Cluster, KubernetesObject } from '../cluster/cluster.ts';
 import { controllerRevisions, events, pods as podResource, sidecarSets } from '../cluster/resource.ts';
 import { eventObject, eventsOf } from './events.ts';
 import { register, toDelete, type Registration } from './revisions/history.ts';
-import { conditionPatch } from './rollout/condition.ts';
 import { conditionsOf } from './rollout/conditions.ts';
 import { plan, type Plan } from './rollout/plan.ts';
-import { podWrite, type PodWrite } from './rollout/pod-write.ts';
+import type { PodWrite } from './rollout/pod-write.ts';
 import { UNSEEN_TIMEOUT, type WrittenPod } from './rollout/verdict.ts';
 
 /** What is known of the cluster when a set is reconciled; it may be a little old. */
@@ -88,12 +87,7 @@ export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileO
     if (pod.verdict === 'noAgent' && withdrawn.has(keyOf(pod))) noAgent.set(keyOf(pod), now);
   }
   await each(planned.grant, (write) => put(write));
-  await each(planned.upgrade, async (write) => {
-    const pod = await put(write);
-    const condition = { set: set.metadata.name ?? '', upgradable: true, sets: seen.sets, now };
-    const patch = pod ? conditionPatch(pod, condition) : [];
-    if (pod && patch.length > 0) await put(podWrite(pod, patch), 'status');
-  });
+  await each(planned.upgrade, (write) => put(write));
   await each(planned.conditions, (write) => put(write, 'status'));
   const kept = [...seen.revisions.filter(({ metadata }) => metadata?.name !== revision.metadata?.name), revision];
   for (const { metadata } of toDelete(set, kept, new Set(planned.revisions.inUse))) {

@@ -38,7 +38,7 @@ export interface Plan {
   matched: string[];
   /** All candidates in the order in which they are to be upgraded, before partition and maxUnavailable. */
   waiting: string[];
-  /** Pods to upgrade cold now, in order; after each write the pod's status gets {@link conditionPatch}. */
+  /** Pods to upgrade cold now, in order. */
   upgrade: PodWrite[];
   /** Grants to give now, in order. */
   grant: PodWrite[];

@@ -133,7 +133,11 @@ test('a cold rollout goes on in steps of maxUnavailable, and the status counts',
   await step();
   t.like((await set()).status, { matchedPods: 5, updatedPods: 5, readyPods: 5, updatedReadyPods: 5 });
   for (const { status } of await all()) {
-    t.is(status?.conditions?.find(({ type }) => type === upgradableCondition)?.status, 'True');
+    // One write a pod: a condition that is not there speaks against nothing.
+    t.is(
+      status?.conditions?.find(({ type }) => type === upgradableCondition),
+      undefined,
+    );
   }
 });
 
@@ -196,6 +200,23 @@ test('a controller that begins in the middle of a rollout goes on from what it s
   await settle();
   await step();
   t.deepEqual(images(await all()), ['side:2', 'side:2']);
+});
+
+test('SidecarSetUpgradable is written where it must say False, and becomes True again when that is over', async (t) => {
+  const { cluster, step, pods: all, settle } = await world(spec('side:1'), 1);
+  const said = async (): Promise<string | undefined> =>
+    (await all())[0]?.status?.conditions?.find(({ type }) => type === upgradableCondition)?.status;
+  t.is(await said(), undefined);
+  const env = [{ name: 'NEW', value: '1' }];
+  await publish(cluster, { containers: [{ name: 'side', image: 'side:2', env }] });
+  await step();
+  t.is(await said(), 'False');
+  await publish(cluster, { containers: [{ name: 'side', image: 'side:3' }] });
+  await step();
+  await settle();
+  await step();
+  t.deepEqual(images(await all()), ['side:3']);
+  t.is(await said(), 'True');
 });
 
 test('several pods are written at once, no more than told, until nothing may be written any more', async (t) => {
