@@ -45,7 +45,10 @@ serialClusterTest('images change in place, and never more pods are down than all
   for (const { status: podStatus } of after) {
     const restarts = Object.fromEntries(podStatus?.containerStatuses?.map((s) => [s.name, s.restartCount]) ?? []);
     t.deepEqual(restarts, { side: 1, app: 0 });
-    t.is(podStatus?.conditions?.find(({ type }) => type === upgradableCondition), undefined);
+    t.is(
+      podStatus?.conditions?.find(({ type }) => type === upgradableCondition),
+      undefined,
+    );
   }
 });
 
