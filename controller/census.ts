@@ -1,5 +1,6 @@
 import { hashKey, injectedLabel, injectedListKey } from '../api/pod-contract.ts';
 import { withoutBases } from '../api/canary.ts';
+import { own } from '../api/json.ts';
 import type { Namespace, Pod } from '../api/kubernetes.ts';
 import { readInjectedList } from '../api/pod-annotations.ts';
 import type { SidecarSet } from '../api/sidecar-set.ts';
@@ -19,7 +20,7 @@ export interface Counted {
 export interface CensusContext {
   sidecarSets: readonly SidecarSet[];
   namespaces: readonly Namespace[];
-  /** Namespaces that the webhook leaves out. */
+  /** Namespaces that the webhook leaves out by their names; those labelled `control-plane` it leaves out too. */
   excluded: ReadonlySet<string>;
 }
 
@@ -31,7 +32,7 @@ export function countPod({ metadata = {}, status }: Pod, context: CensusContext)
   if (isOver) return { unlabelled: false, missed: [] };
   const carries = injected.length > 0 && metadata.annotations?.[hashKey] !== undefined;
   const unlabelled = carries && metadata.labels?.[injectedLabel] !== 'true';
-  if (context.excluded.has(metadata.namespace ?? '')) return { unlabelled, missed: [] };
+  if (isLeftOut(metadata.namespace ?? '', context)) return { unlabelled, missed: [] };
   const matching = withoutBases(
     matchingSets(context.sidecarSets, { metadata }, context.namespaces, () => () => undefined),
   );
@@ -42,6 +43,12 @@ export function countPod({ metadata = {}, status }: Pod, context: CensusContext)
     })
     .map(({ metadata: { name = '' } }) => name);
   return { unlabelled, missed };
+}
+
+/** Whether the webhook is never asked about pods there, by its namespaceSelector in `deploy/`. */
+function isLeftOut(name: string, { excluded, namespaces }: CensusContext): boolean {
+  const labels = namespaces.find(({ metadata }) => metadata?.name === name)?.metadata?.labels;
+  return excluded.has(name) || own(labels, 'control-plane') !== undefined;
 }
 
 export interface Census {

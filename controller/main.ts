@@ -23,8 +23,6 @@ export interface ControllerOptions {
   identity: string;
   version: string;
   ports: { webhook: number; metrics: number; health: number };
-  /** Which address the ports are on; every one if it is left out. */
-  host?: string;
   certificates: CertificateChoice;
   /** Requests a second to the API server, and how many at once before that counts. */
   limit: { qps: number; burst: number };
@@ -53,7 +51,6 @@ const GRACE = 5_000;
  */
 export async function runController(options: ControllerOptions): Promise<void> {
   const { config, namespace, identity, version, ports, limit, signal, log, registry } = options;
-  const host = options.host === undefined ? {} : { host: options.host };
   let rollouts: Rollouts | undefined;
   const metrics = createMetrics(registry, () => rollouts?.length() ?? 0);
   const userAgent = `baton-controller/${version}`;
@@ -69,7 +66,6 @@ export async function runController(options: ControllerOptions): Promise<void> {
     namespace,
     signal: stopWatching.signal,
     onChange: (set, when) => rollouts?.look(set, when),
-    missed: (set) => census && (census.missed.get(set) ?? 0),
     report(resource, report) {
       metrics.watched(resource.plural, report);
       if (report.type !== 'failed') return;
@@ -95,11 +91,11 @@ export async function runController(options: ControllerOptions): Promise<void> {
             ? { ok: true, text: 'ok\n' }
             : { ok: false, text: `waits for ${isSynced ? 'certificates' : 'the first lists'}\n` },
       },
-      { port: ports.health, ...host, onError: onError('health page') },
+      { port: ports.health, onError: onError('health page') },
     ),
     await servePages(
       { '/metrics': async () => ({ ok: true, text: await registry.metrics(), type: registry.contentType }) },
-      { port: ports.metrics, ...host, onError: onError('metrics page') },
+      { port: ports.metrics, onError: onError('metrics page') },
     ),
   ];
   log.info({ identity, version }, 'controller starts');
@@ -116,7 +112,6 @@ export async function runController(options: ControllerOptions): Promise<void> {
       }
       webhook = await serveWebhooks({
         port: ports.webhook,
-        ...host,
         keyPair,
         sources: () => (isSynced ? watched.sources() : undefined),
         now: Date.now,
@@ -134,6 +129,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
       cluster,
       namespace,
       watched,
+      missed: (set) => census && (census.missed.get(set) ?? 0),
       now: Date.now,
       parallel: options.parallel,
       onStep: metrics.planned,
@@ -144,10 +140,10 @@ export async function runController(options: ControllerOptions): Promise<void> {
         log.warn({ err: error, set, retryIn }, 'step of a rollout');
       },
     }));
-    const census = countPods(leading);
+    const counting = countPods(leading);
     await aborted(leading);
     rollouts = undefined;
-    await Promise.all([mine.stop(), census]);
+    await Promise.all([mine.stop(), counting]);
   };
 
   const countPods = async (leading: AbortSignal): Promise<void> => {

@@ -1,26 +1,23 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 
-/** What a path answers: text, or undefined for 503. */
+/** What a path answers; 503 where it is not ok. */
 export type Page = () =>
   Promise<{ ok: boolean; text: string; type?: string }> | { ok: boolean; text: string; type?: string };
 
 export interface PageServer {
-  readonly port: number;
   close: () => Promise<void>;
 }
 
 /**
  * Serves a few pages to probes and scrapers over plain HTTP: 200, or 503 for one that is not ok, 404 for any other path.
  *
- * @param options.port - 0 takes any that is free
  * @param options.onError - told of a page that throws, which is answered with 500
  * @throws the system's error when the port cannot be listened on
  */
 export async function servePages(
   pages: Readonly<Record<string, Page>>,
-  { port, host, onError }: { port: number; host?: string; onError: (error: unknown) => void },
+  { port, onError }: { port: number; onError: (error: unknown) => void },
 ): Promise<PageServer> {
   const server: Server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
     const page = pages[(request.url ?? '').split('?')[0] ?? ''];
@@ -44,10 +41,9 @@ export async function servePages(
       },
     );
   });
-  server.listen({ port, ...(host !== undefined && { host }) });
+  server.listen(port);
   await once(server, 'listening');
   return {
-    port: (server.address() as AddressInfo).port,
     async close() {
       server.close();
       server.closeAllConnections();

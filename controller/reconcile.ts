@@ -72,12 +72,12 @@ export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileO
   });
   options.onPlanned?.(planned);
   await writeStatus(set, planned, seen, options);
-  const put = async (write: PodWrite, subresource?: 'status'): Promise<(Pod & KubernetesObject) | undefined> => {
+  const put = async (write: PodWrite, subresource?: 'status'): Promise<boolean> => {
     const { resourceVersion } = write;
     const options = { resourceVersion, ...(subresource && { subresource }) };
     const pod = await settled(cluster.patch<Pod & KubernetesObject>(podResource, write, write.patch, options));
     if (pod) written.set(keyOf(write), { resourceVersion: pod.metadata.resourceVersion ?? '', at: now });
-    return pod;
+    return pod !== undefined;
   };
   const each = (writes: readonly PodWrite[], act: (write: PodWrite) => Promise<unknown>): Promise<void> =>
     eachOf(writes, act, { parallel, mayWrite });

@@ -13,6 +13,8 @@ export interface RolloutsOptions {
   /** Where ControllerRevisions are kept. */
   namespace: string;
   watched: Watched;
+  /** How many pods missed a set, as the last census found; undefined before the first. */
+  missed?: (set: string) => number | undefined;
   /** Wall-clock milliseconds. */
   now: () => number;
   /** How many pods of a set are written at once. */
@@ -50,7 +52,7 @@ const AGAIN = { granted: 5_000, noAgent: 60_000, quiet: 600_000 };
 
 /** Takes steps of every set's rollout, one step of a set at a time. */
 export function runRollouts(options: RolloutsOptions): Rollouts {
-  const { cluster, namespace, watched, now, parallel, onStep, onGone, onDone, onFailure } = options;
+  const { cluster, namespace, watched, missed, now, parallel, onStep, onGone, onDone, onFailure } = options;
   const written = new Map<string, WrittenPod>();
   const noAgent = new Map<string, number>();
   const statusWrittenAt = new Map<string, number>();
@@ -70,7 +72,8 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
     let again = AGAIN.quiet;
     const cut = { short: false };
     const began = performance.now();
-    const plan = await reconcile(set, seen, {
+    const count = missed?.(name);
+    const plan = await reconcile(set, count === undefined ? seen : { ...seen, missed: count }, {
       cluster,
       namespace,
       now: now(),

@@ -21,8 +21,6 @@ export interface WatchedOptions {
   signal: AbortSignal;
   /** Something changed that a set's rollout depends on, its pods mostly: `soon`, or the set itself: `now`. */
   onChange: (set: string, when: 'now' | 'soon') => void;
-  /** How many pods missed a set, as the last census found; undefined before the first. */
-  missed?: (set: string) => number | undefined;
   /** Told how each watch fares. */
   report?: (resource: Resource, report: Report) => void;
 }
@@ -44,7 +42,7 @@ export interface Watched {
 type Wire<T> = T & KubernetesObject;
 
 /** Watches the SidecarSets, the pods that carry one, namespaces, nodes, revisions and the whitelist. */
-export function watchAll({ cluster, namespace, signal, onChange, missed, report }: WatchedOptions): Watched {
+export function watchAll({ cluster, namespace, signal, onChange, report }: WatchedOptions): Watched {
   const watch = <T extends KubernetesObject, K>(
     resource: Resource,
     options: Pick<ReflectorOptions<T, K>, 'keep' | 'query' | 'handlers' | 'indexes'>,
@@ -117,18 +115,14 @@ export function watchAll({ cluster, namespace, signal, onChange, missed, report 
     done: Promise.all(all.map(({ done }) => done)),
     set: (name) => sets.get({ name }),
     sets: () => byName(sets.list()),
-    seenFor(set) {
-      const count = missed?.(set);
-      return {
-        // Of pods that are equal in all else the same ones come first each time.
-        pods: byName(pods.by('set', set)),
-        namespaces: namespaces.list(),
-        revisions: revisions.list(),
-        sets: new Set(sets.list().map(({ metadata }) => metadata.name ?? '')),
-        ...(count !== undefined && { missed: count }),
-        notReadyNodes: new Set(nodes.list().flatMap(({ name, ready }) => (ready ? [] : [name]))),
-      };
-    },
+    seenFor: (set) => ({
+      // Of pods that are equal in all else the same ones come first each time.
+      pods: byName(pods.by('set', set)),
+      namespaces: namespaces.list(),
+      revisions: revisions.list(),
+      sets: new Set(sets.list().map(({ metadata }) => metadata.name ?? '')),
+      notReadyNodes: new Set(nodes.list().flatMap(({ name, ready }) => (ready ? [] : [name]))),
+    }),
     sources: () => ({
       halted: new Map(
         sets

@@ -35,6 +35,8 @@ test('a pod that matches and was not injected missed the set, unless nothing sho
   t.deepEqual(countPod(bare, context(paused)).missed, []);
   const system = { ...bare, metadata: { ...bare.metadata, namespace: 'kube-system' } };
   t.deepEqual(countPod(system, context(set())).missed, []);
+  const plane = { metadata: { name: 'default', labels: { 'control-plane': '' } } };
+  t.deepEqual(countPod(bare, { ...context(set()), namespaces: [plane] }).missed, []);
   t.deepEqual(countPod({ metadata: { ...bare.metadata, labels: {} } }, context(set())).missed, []);
   t.deepEqual(countPod({ ...bare, status: { phase: 'Failed' } }, context(set())).missed, []);
   t.deepEqual(countPod({ metadata: { ...bare.metadata, deletionTimestamp: 'now' } }, context(set())).missed, []);
