@@ -6,6 +6,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** One process of `baton controller`. */
 export interface Replica {
+  readonly pid: number;
   readonly webhookPort: number;
   /** Its log so far, and what else it printed. */
   output: () => string;
@@ -18,11 +19,21 @@ export interface Replica {
   kill: (signal: 'SIGKILL' | 'SIGTERM') => Promise<number | null>;
 }
 
+export interface ReplicaOptions {
+  /** What Node runs; the sources unless told. */
+  program?: readonly string[];
+  /** A free one unless told. */
+  webhookPort?: number;
+  /** More of the command line. */
+  flags?: readonly string[];
+}
+
 /** Starts one and waits until it serves; it is killed at the end of the test. */
-export async function startReplica(t: Scope, kubeconfig: string): Promise<Replica> {
-  const [webhookPort, metricsPort, healthPort] = [await freePort(), await freePort(), await freePort()];
+export async function startReplica(t: Scope, kubeconfig: string, options: ReplicaOptions = {}): Promise<Replica> {
+  const { program = ['--import=tsx', 'cli/baton.ts'], webhookPort = await freePort(), flags = [] } = options;
+  const [metricsPort, healthPort] = [await freePort(), await freePort()];
   const ports = [`--webhook-port=${webhookPort}`, `--metrics-port=${metricsPort}`, `--health-port=${healthPort}`];
-  const args = ['--import=tsx', 'cli/baton.ts', 'controller', `--kubeconfig=${kubeconfig}`, ...ports];
+  const args = [...program, 'controller', `--kubeconfig=${kubeconfig}`, ...ports, ...flags];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
@@ -49,6 +60,7 @@ export async function startReplica(t: Scope, kubeconfig: string): Promise<Replic
     60_000,
   );
   return {
+    pid: child.pid ?? 0,
     webhookPort,
     output: () => output,
     logged: (level) =>

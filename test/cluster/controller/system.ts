@@ -1,57 +1,18 @@
-import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { Pod } from '../../../api/kubernetes.ts';
-import { hashKey } from '../../../api/pod-contract.ts';
 import type { SidecarSet, SidecarSetCondition, SidecarSetStatus } from '../../../api/sidecar-set.ts';
 import type { Cluster, KubernetesObject } from '../../../cluster/cluster.ts';
-import { events, nodes, pods, sidecarSets } from '../../../cluster/resource.ts';
-import { objectsOf, pathOf, type Manifest } from '../../deploy/objects.ts';
-import { temporaryDirectory, until, type Scope } from '../../helpers/processes.ts';
+import { events, pods, sidecarSets } from '../../../cluster/resource.ts';
+import { until, type Scope } from '../../helpers/processes.ts';
 import { binaries } from '../cluster-test.ts';
-import { ApiFailure, ask, type Access } from '../control-plane/api.ts';
-import { writeKubeconfig } from '../control-plane/kubeconfig.ts';
-import { accessOf, makeNamespace } from '../control-plane/namespace.ts';
-import { startControlPlane, type OwnControlPlane } from '../control-plane/start.ts';
-import { startTestKubelet, type Outcome, type TestKubelet } from '../kubelet.ts';
-import { connect } from '../kubernetes/connect.ts';
-import { startFront, type Front } from './front.ts';
-import { startReplica, type Replica } from './replica.ts';
+import { makeNamespace } from '../control-plane/namespace.ts';
+import { startSystem, type System, type SystemOptions, type WirePod, type WireSet } from './start-system.ts';
 
-export type WirePod = Pod & KubernetesObject;
-export type WireSet = SidecarSet & KubernetesObject;
-
-export const home = 'baton-system';
-
-/** A control plane with all of `deploy/`, on which a file's tests run one after the other. */
-export interface System {
-  controlPlane: OwnControlPlane;
-  admin: Access;
-  /** An administrator's client. */
-  cluster: Cluster;
-  kubelet: TestKubelet;
-  /** What becomes of containers with an image, where it is not `ready`. */
-  outcomes: Map<string, Outcome>;
-  front: Front;
-  /** The controller's processes, those that have ended too. */
-  replicas: Replica[];
-  /** One more, behind the Service. */
-  addReplica: () => Promise<Replica>;
-}
-
-export interface SystemOptions {
-  /** Processes of the controller; the default is 1. */
-  replicas?: number;
-  /** From the change of a pod to its status, in milliseconds; the default is 50. */
-  kubeletDelay?: number;
-}
+export { home, setNodeReady, type System, type SystemOptions, type WirePod, type WireSet } from './start-system.ts';
 
 /** To start all, on a machine that is busy. */
 const START_TIMEOUT_MS = 180_000;
 
-/**
- * What the tests of one file share; it is started by the first that asks for it. The Service leads to this machine, and
- * everything else is as `kubectl apply -k deploy` makes it: the replicas' account, certificates and webhooks are the real ones.
- */
+/** What the tests of one file share; it is started by the first that asks for it. See {@link startSystem}. */
 export function sharedSystem(options: SystemOptions = {}): (t: ExecutionContext) => Promise<System> {
   const ends: (() => unknown)[] = [];
   const scope: Scope = { teardown: (end) => void ends.unshift(end) };
@@ -63,74 +24,6 @@ export function sharedSystem(options: SystemOptions = {}): (t: ExecutionContext)
     t.timeout(START_TIMEOUT_MS);
     return (started ??= startSystem(await binaries(t), scope, options));
   };
-}
-
-async function startSystem(folder: string, scope: Scope, options: SystemOptions): Promise<System> {
-  // The front has another port than 443, and Services without endpoints are reached by name.
-  const apiServerFlags = ['--enable-aggregator-routing=false'];
-  const controlPlane = await startControlPlane({ binaries: folder, apiServerFlags });
-  scope.teardown(() => controlPlane.stop());
-  const admin = accessOf(controlPlane);
-  const cluster = connect(controlPlane);
-  const front = await startFront(scope);
-  for (const object of objectsOf()) {
-    const changed = forThisMachine(object, front.port);
-    if (changed) await ask(admin, 'POST', pathOf(changed), changed);
-  }
-  for (const name of ['node-1', 'node-2']) {
-    await cluster.create(nodes, { metadata: { name } });
-    await setNodeReady(cluster, name, true);
-  }
-  const outcomes = new Map<string, Outcome>();
-  const outcome = (image: string): Outcome => outcomes.get(image) ?? 'ready';
-  const kubelet = startTestKubelet({ cluster, delay: options.kubeletDelay ?? 50, outcome });
-  scope.teardown(() => kubelet.stop());
-
-  const kubeconfig = join(temporaryDirectory(scope), 'controller.kubeconfig');
-  writeKubeconfig(kubeconfig, { ...admin, token: await tokenOf(admin, 'baton-controller') });
-  const replicas: Replica[] = [];
-  const addReplica = async (): Promise<Replica> => {
-    const replica = await startReplica(scope, kubeconfig);
-    front.replicas.add(replica.webhookPort);
-    replicas.push(replica);
-    return replica;
-  };
-  await Promise.all(Array.from({ length: options.replicas ?? 1 }, addReplica));
-  await until('the API server trusts the webhooks', () => isTrusted(admin));
-  return { controlPlane, admin, cluster, kubelet, outcomes, front, replicas, addReplica };
-}
-
-async function isTrusted(admin: Access): Promise<boolean> {
-  const path = '/apis/apps.kruise.io/v1beta1/sidecarsets?dryRun=All';
-  const set = { metadata: { name: 'trial' }, spec: { selector: { matchLabels: { app: 'trial' } }, ...side('side:1') } };
-  try {
-    const answer = await ask(admin, 'POST', path, { apiVersion: 'apps.kruise.io/v1beta1', kind: 'SidecarSet', ...set });
-    return answer.includes(hashKey);
-  } catch (error) {
-    if (error instanceof ApiFailure && /failed calling webhook/.test(error.message)) return false;
-    throw error;
-  }
-}
-
-function forThisMachine(object: Manifest, port: number): Manifest | undefined {
-  if (object.kind === 'Deployment') return undefined;
-  if (object.kind === 'Service') {
-    const { apiVersion, kind, metadata } = object;
-    return { apiVersion, kind, metadata, spec: { type: 'ExternalName', externalName: '127.0.0.1' } };
-  }
-  const text = JSON.stringify(object).replaceAll(/("service":\{[^}]*"port":)443\b/g, `$1${port}`);
-  return JSON.parse(text) as Manifest;
-}
-
-async function tokenOf(admin: Access, account: string): Promise<string> {
-  const path = `/api/v1/namespaces/${home}/serviceaccounts/${account}/token`;
-  const answer = JSON.parse(await ask(admin, 'POST', path, { spec: {} })) as { status: { token: string } };
-  return answer.status.token;
-}
-
-export async function setNodeReady(cluster: Cluster, name: string, ready: boolean): Promise<void> {
-  const conditions = [{ type: 'Ready', status: ready ? 'True' : 'False' }];
-  await cluster.patch(nodes, { name }, { status: { conditions } }, { subresource: 'status' });
 }
 
 /** A namespace and a SidecarSet's name of one test's own, with what tests do to them. */
