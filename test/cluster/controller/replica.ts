@@ -58,7 +58,9 @@ export async function startReplica(t: Scope, kubeconfig: string, options: Replic
       return (await page('/readyz'))?.status === 200;
     },
     60_000,
-  );
+  ).catch((error: unknown) => {
+    throw new Error(`it does not become ready: ${output}`, { cause: error });
+  });
   return {
     pid: child.pid ?? 0,
     webhookPort,

@@ -1,0 +1,30 @@
+import { createPods, createSet, makeNamespace, untilStatuses } from './fleet.ts';
+import type { Place } from './place.ts';
+import { cpuSeconds } from './usage.ts';
+
+export interface Creation {
+  /** Pods a second. */
+  bare: number;
+  injected: number;
+  /** Milliseconds of the controller's processor time for each pod: the review, and following the pod. */
+  cpuPerPodMs: number;
+}
+
+/** Pods created in a namespace that the webhook leaves out, and then in one whose pods are injected. */
+export async function creationBench(place: Place, count: number): Promise<Creation> {
+  const { driver } = place;
+  await makeNamespace(place, 'bare', { 'control-plane': 'bench' });
+  await makeNamespace(place, 'cold');
+  await createSet(place, 'cold', [{ name: 'side', image: 'side:1', env: [{ name: 'LEVEL', value: 'info' }] }]);
+  const few = Math.ceil(count / 5);
+  await createPods(driver, 'bare', 100, '');
+  await driver.send('DELETE', '/api/v1/namespaces/bare/pods?gracePeriodSeconds=0');
+  const bareSeconds = await createPods(driver, 'bare', few, '');
+  await driver.send('DELETE', '/api/v1/namespaces/bare/pods?gracePeriodSeconds=0');
+  const before = place.statuses();
+  const cpu = cpuSeconds(place.controller().pid);
+  const seconds = await createPods(driver, 'cold', count);
+  const cpuPerPodMs = ((cpuSeconds(place.controller().pid) - cpu) / count) * 1000;
+  await untilStatuses(place, before, count);
+  return { bare: few / bareSeconds, injected: count / seconds, cpuPerPodMs };
+}

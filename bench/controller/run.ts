@@ -1,0 +1,19 @@
+import { parseArgs } from 'node:util';
+import { creationBench } from './creation.ts';
+import { startPlace } from './place.ts';
+import { rssMiB } from './usage.ts';
+
+const { values } = parseArgs({ options: { pods: { type: 'string', default: '10000' } } });
+const count = Number(values.pods);
+const ends: (() => unknown)[] = [];
+try {
+  const place = await startPlace({ teardown: (end) => void ends.unshift(end) });
+  const say = (text: string): void => console.log(`${(performance.now() / 1000).toFixed(0)} s  ${text}`);
+  say('started');
+  const creation = await creationBench(place, count);
+  say(JSON.stringify(creation));
+  say(`RSS ${rssMiB(place.controller().pid)}`);
+} finally {
+  for (const end of ends) await end();
+}
+process.exit();
