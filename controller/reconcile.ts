@@ -7,6 +7,7 @@ import { controllerRevisions, events, pods as podResource, sidecarSets } from '.
 import { eventObject, eventsOf } from './events.ts';
 import { register, toDelete, type Registration } from './revisions/history.ts';
 import { conditionsOf } from './rollout/conditions.ts';
+import type { Memory } from './rollout/memory.ts';
 import { plan, type Plan } from './rollout/plan.ts';
 import type { PodWrite } from './rollout/pod-write.ts';
 import { UNSEEN_TIMEOUT, type WrittenPod } from './rollout/verdict.ts';
@@ -35,6 +36,8 @@ export interface ReconcileOptions {
   written: Map<string, WrittenPod>;
   /** The pods whose grant nobody took, and when it was withdrawn: they get none for a while; kept from call to call. */
   noAgent: Map<string, number>;
+  /** What is known of the set's pods; kept from call to call. */
+  memory?: Memory;
   /** How many pods are written at once; 1 unless told. */
   parallel?: number;
   /** Asked before each write of a pod: `false` ends the step, and what was not written is planned again at the next one. */
@@ -67,6 +70,7 @@ export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileO
     written,
     noAgent: new Set(noAgent.keys()),
     collisionCount,
+    ...(options.memory && { memory: options.memory }),
     ...(revision.metadata?.name !== undefined && { controllerRevision: revision.metadata.name }),
     ...(seen.notReadyNodes && { notReadyNodes: seen.notReadyNodes }),
   });

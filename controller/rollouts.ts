@@ -4,6 +4,7 @@ import { createQueue } from '../cluster/kubernetes/queue.ts';
 import { pods as podResource } from '../cluster/resource.ts';
 import { reconcile, settled } from './reconcile.ts';
 import { hasUnclaimedGrant, withdrawal } from './rollout/grants.ts';
+import { createMemory, type Memory } from './rollout/memory.ts';
 import type { Plan } from './rollout/plan.ts';
 import type { WrittenPod } from './rollout/verdict.ts';
 import { isSameButStatus, type Watched } from './watched.ts';
@@ -41,8 +42,8 @@ export interface Rollouts {
 
 /** Sets that are worked on at the same time. */
 const WORKERS = 4;
-/** How long pods' events are gathered, in milliseconds; longer for sets whose plan takes long, so that planning is never all that is done. */
-const GATHERING = { ms: 100, plans: 5 };
+/** How long pods' events are gathered, in milliseconds: so many times as long as a plan takes, so that planning is a small part of all. */
+const GATHERING = { least: 100, most: 1000, plans: 20 };
 /** How long a step writes before the next plan, in milliseconds: a pause or another image is in force after that at the latest. */
 const WRITING = 800;
 /** The status is written this often at most, in milliseconds. */
@@ -57,6 +58,7 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
   const noAgent = new Map<string, number>();
   const statusWrittenAt = new Map<string, number>();
   const gathering = new Map<string, number>();
+  const memories = new Map<string, Memory>();
   let stopped = false;
 
   const step = async (name: string): Promise<number | undefined> => {
@@ -65,11 +67,14 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
     if (!set || set.metadata.deletionTimestamp) {
       statusWrittenAt.delete(name);
       gathering.delete(name);
+      memories.delete(name);
       onGone?.(name);
       for (const pod of seen.pods) if (!stopped) await withdraw(pod, name);
       return undefined;
     }
     let again = AGAIN.quiet;
+    const memory = memories.get(name) ?? createMemory();
+    memories.set(name, memory);
     const cut = { short: false };
     const began = performance.now();
     const count = missed?.(name);
@@ -79,6 +84,7 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
       now: now(),
       written,
       noAgent,
+      memory,
       parallel,
       mayWrite() {
         const current = watched.set(name);
@@ -93,7 +99,10 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
         else statusWrittenAt.set(name, performance.now());
         return rest <= 0;
       },
-      onPlanned: () => void gathering.set(name, Math.max(GATHERING.ms, GATHERING.plans * (performance.now() - began))),
+      onPlanned() {
+        const time = GATHERING.plans * (performance.now() - began);
+        gathering.set(name, Math.min(GATHERING.most, Math.max(GATHERING.least, time)));
+      },
     });
     onStep?.(name, plan);
     const verdicts = new Set(plan.pods.map(({ verdict }) => verdict));
@@ -115,7 +124,7 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
   return {
     look(set, when) {
       if (when === 'now') queue.add(set);
-      else queue.addAfter(set, gathering.get(set) ?? GATHERING.ms);
+      else queue.addAfter(set, gathering.get(set) ?? GATHERING.least);
     },
     length: () => queue.length,
     async stop() {

@@ -36,8 +36,10 @@ export interface Watched {
   /** What a step of this set's rollout looks at. */
   seenFor(set: string): Seen;
   /** What admission looks up, but for clock and chance. */
-  sources(): Omit<AdmissionSources, 'now' | 'draw'>;
+  sources(): Sources;
 }
+
+type Sources = Omit<AdmissionSources, 'now' | 'draw'>;
 
 type Wire<T> = T & KubernetesObject;
 
@@ -54,15 +56,26 @@ export function watchAll({ cluster, namespace, signal, onChange, report }: Watch
       ...options,
       ...(report && { report: (told) => report(resource, told) }),
     });
-  const changed = ({ metadata }: Wire<SidecarSet>): void => onChange(metadata.name ?? '', 'now');
+  /** Made when they are asked for, and again when what they are made of has changed. */
+  let sources: Sources | undefined;
+  const forget = (): void => void (sources = undefined);
+  const changed = ({ metadata }: Wire<SidecarSet>): void => {
+    forget();
+    onChange(metadata.name ?? '', 'now');
+  };
   const changedPod = (pod: Wire<Pod>): void => setsOf(pod).forEach((set) => onChange(set, 'soon'));
   const changedAll = (): void => sets.list().forEach(({ metadata }) => onChange(metadata.name ?? '', 'soon'));
+  const changedNamespace = (): void => {
+    forget();
+    changedAll();
+  };
 
   const sets = watch<Wire<SidecarSet>, Wire<SidecarSet>>(resources.sidecarSets, {
     keep: (set) => set,
     handlers: {
       added: changed,
       updated(set, old) {
+        forget();
         if (!isSameButStatus(set, old)) changed(set);
       },
       deleted: changed,
@@ -83,7 +96,7 @@ export function watchAll({ cluster, namespace, signal, onChange, report }: Watch
   });
   const namespaces = watch<Wire<Namespace>, Wire<Namespace>>(resources.namespaces, {
     keep: ({ metadata: { name, labels } }) => ({ metadata: { name: name ?? '', ...(labels && { labels }) } }),
-    handlers: { added: changedAll, updated: changedAll, deleted: changedAll },
+    handlers: { added: changedNamespace, updated: changedNamespace, deleted: changedNamespace },
   });
   const nodes = watch<Wire<Node>, { name: string; ready: boolean }>(resources.nodes, {
     keep: ({ metadata, status }) => ({
@@ -102,40 +115,53 @@ export function watchAll({ cluster, namespace, signal, onChange, report }: Watch
   const revisions = watch<Wire<ControllerRevision>, Wire<ControllerRevision>>(resources.controllerRevisions, {
     query: { namespace, labels: { matchExpressions: [{ key: revisionLabels.set, operator: 'Exists' }] } },
     keep: (revision) => revision,
-    handlers: { deleted: ({ metadata }) => onChange(metadata.labels?.[revisionLabels.set] ?? '', 'soon') },
+    handlers: {
+      added: forget,
+      updated: forget,
+      deleted({ metadata }) {
+        forget();
+        onChange(metadata.labels?.[revisionLabels.set] ?? '', 'soon');
+      },
+    },
   });
   const configMaps = watch<KubernetesObject & { data?: Record<string, string> }, string | undefined>(
     resources.configMaps,
-    { query: { namespace, fields: { 'metadata.name': whitelistConfigMap } }, keep: whitelistOf },
+    {
+      query: { namespace, fields: { 'metadata.name': whitelistConfigMap } },
+      keep: whitelistOf,
+      handlers: { added: forget, updated: forget, deleted: forget },
+    },
   );
+
+  const sourcesNow = (): Sources => ({
+    halted: new Map(
+      sets
+        .list()
+        .flatMap(({ metadata: { name = '' }, status }): [string, string][] =>
+          status?.injectedRevision ? [[name, status.injectedRevision]] : [],
+        ),
+    ),
+    sidecarSets: sets.list(),
+    namespaces: namespaces.list(),
+    revisions: revisions.list(),
+    whitelist: configMaps.get({ namespace, name: whitelistConfigMap }),
+  });
 
   const all = [sets, pods, namespaces, nodes, revisions, configMaps];
   return {
     synced: Promise.all(all.map(({ synced }) => synced)).then((outcomes) => outcomes.every((synced) => synced)),
     done: Promise.all(all.map(({ done }) => done)),
     set: (name) => sets.get({ name }),
-    sets: () => byName(sets.list()),
+    sets: () => sets.list(),
     seenFor: (set) => ({
-      // Of pods that are equal in all else the same ones come first each time.
-      pods: byName(pods.by('set', set)),
+      // Their order is always the same: so are those that come first of pods that are equal in all else.
+      pods: pods.by('set', set),
       namespaces: namespaces.list(),
       revisions: revisions.list(),
       sets: new Set(sets.list().map(({ metadata }) => metadata.name ?? '')),
       notReadyNodes: new Set(nodes.list().flatMap(({ name, ready }) => (ready ? [] : [name]))),
     }),
-    sources: () => ({
-      halted: new Map(
-        sets
-          .list()
-          .flatMap(({ metadata: { name = '' }, status }): [string, string][] =>
-            status?.injectedRevision ? [[name, status.injectedRevision]] : [],
-          ),
-      ),
-      sidecarSets: byName(sets.list()),
-      namespaces: namespaces.list(),
-      revisions: revisions.list(),
-      whitelist: configMaps.get({ namespace, name: whitelistConfigMap }),
-    }),
+    sources: () => (sources ??= sourcesNow()),
   };
 }
 
@@ -146,9 +172,3 @@ export const isSameButStatus = (set: SidecarSet, old: SidecarSet): boolean =>
   set.metadata.uid === old.metadata.uid &&
   set.metadata.generation === old.metadata.generation &&
   isDeepStrictEqual(set.metadata.annotations, old.metadata.annotations);
-
-/** As the API server lists them. */
-function byName<T extends KubernetesObject>(objects: T[]): T[] {
-  const keyOf = ({ metadata: { namespace = '', name = '' } }: T): string => `${namespace}/${name}`;
-  return objects.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-}

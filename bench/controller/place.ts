@@ -33,7 +33,8 @@ export interface Place {
 /** Creators, and how many pods Baton writes at once unless told. */
 export const PARALLEL = 16;
 
-export async function startPlace(scope: Scope): Promise<Place> {
+/** @param nodeFlags - of the controller's process, to profile it */
+export async function startPlace(scope: Scope, nodeFlags: readonly string[] = []): Promise<Place> {
   const source = await sourceHere();
   const binaries = await getBinaries(
     source,
@@ -53,7 +54,7 @@ export async function startPlace(scope: Scope): Promise<Place> {
   const startController = async (): Promise<void> => {
     // Its own limit is for clusters with other users.
     const flags = ['--qps=50000', `--parallel=${PARALLEL}`];
-    replica = await startReplica(scope, kubeconfig, { program: ['dist/baton.js'], webhookPort, flags });
+    replica = await startReplica(scope, kubeconfig, { program: [...nodeFlags, 'dist/baton.js'], webhookPort, flags });
     await untilTrusted(admin);
   };
   await startController();

@@ -36,8 +36,9 @@ export interface Reflector<K> {
   /** Resolves when it has ended by the signal; rejects with what a handler or `keep` threw. */
   readonly done: Promise<void>;
   get(key: Key): K | undefined;
+  /** All of them, in the order of `namespace/name`. */
   list(): K[];
-  /** The objects that an index has under this value. */
+  /** The objects that an index has under this value, in the same order. */
   by(index: string, value: string): K[];
 }
 
@@ -55,35 +56,47 @@ export function createReflector<T extends KubernetesObject, K>(options: Reflecto
   const entries = new Map<string, Entry<K>>();
   const indexed = new Map(Object.keys(indexes).map((name) => [name, new Map<string, Set<Entry<K>>>()]));
 
-  const place = (entry: Entry<K>, isIn: boolean): void => {
-    if (isIn) entries.set(entry.key, entry);
-    else entries.delete(entry.key);
+  /** An entry's place in the indexes, where its object has other values than before. */
+  const file = (entry: Entry<K>, now: K | undefined, before: K | undefined): void => {
     for (const [name, valuesOf] of Object.entries(indexes)) {
       const index = indexed.get(name);
-      for (const value of valuesOf(entry.object)) {
-        const found = index?.get(value) ?? new Set();
-        if (isIn) found.add(entry);
-        else found.delete(entry);
-        if (found.size > 0) index?.set(value, found);
-        else index?.delete(value);
+      const old = before === undefined ? [] : valuesOf(before);
+      const values = now === undefined ? [] : valuesOf(now);
+      for (const value of old.filter((one) => !values.includes(one))) {
+        const found = index?.get(value);
+        found?.delete(entry);
+        if (found?.size === 0) index?.delete(value);
+      }
+      for (const value of values) {
+        const found = index?.get(value);
+        if (found) found.add(entry);
+        else index?.set(value, new Set([entry]));
       }
     }
   };
 
   const remove = (old: Entry<K>): void => {
-    place(old, false);
+    entries.delete(old.key);
+    file(old, undefined, old.object);
     handlers.deleted?.(old.object);
   };
 
   const set = (entry: Entry<K>): void => {
     const known = entries.get(entry.key);
     if (known && known.uid !== entry.uid) remove(known);
-    const old = entries.get(entry.key);
-    if (old?.resourceVersion === entry.resourceVersion) return;
-    if (old) place(old, false);
-    place(entry, true);
-    if (old) handlers.updated?.(entry.object, old.object);
-    else handlers.added?.(entry.object);
+    const place = entries.get(entry.key);
+    if (place?.resourceVersion === entry.resourceVersion) return;
+    if (place) {
+      // It keeps its place: what is nearly in order is put in order at little cost.
+      const old = place.object;
+      Object.assign(place, entry);
+      file(place, entry.object, old);
+      handlers.updated?.(entry.object, old);
+    } else {
+      entries.set(entry.key, entry);
+      file(entry, entry.object, undefined);
+      handlers.added?.(entry.object);
+    }
   };
 
   const replaceAll = (listed: Entry<K>[]): void => {
@@ -124,9 +137,14 @@ export function createReflector<T extends KubernetesObject, K>(options: Reflecto
     synced,
     done: run(),
     get: (key) => entries.get(keyOf(key))?.object,
-    list: () => Array.from(entries.values(), ({ object }) => object),
-    by: (index, value) => Array.from(indexed.get(index)?.get(value) ?? [], ({ object }) => object),
+    list: () => inOrder(entries.values()),
+    by: (index, value) => inOrder(indexed.get(index)?.get(value) ?? []),
   };
 }
+
+const inOrder = <K>(entries: Iterable<Entry<K>>): K[] =>
+  Array.from(entries)
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map(({ object }) => object);
 
 const keyOf = ({ namespace = '', name = '' }: Partial<Key>): string => `${namespace}/${name}`;

@@ -34,10 +34,13 @@ export function conditionPatch(pod: Pod, { set, upgradable, sets, now }: Conditi
   return [{ op: 'replace', path: `/status/conditions/${index}`, value }];
 }
 
-/** Whether a pod's condition speaks against it for a reason that is gone: this set, which it carries now, or one deleted. */
-export function isOutdatedCondition(pod: Pod, { set, sets }: Pick<ConditionChange, 'set' | 'sets'>): boolean {
-  const isAgainst = ({ type, status }: PodCondition): boolean => type === upgradableCondition && status === 'False';
-  if (!pod.status?.conditions?.some(isAgainst)) return false;
+const isAgainst = ({ type, status }: PodCondition): boolean => type === upgradableCondition && status === 'False';
+
+/** Whether a pod's condition says of any set that it cannot be upgraded in place. */
+export const isRefused = ({ status }: Pod): boolean => status?.conditions?.some(isAgainst) ?? false;
+
+/** Whether a refusal has a reason that is gone: this set, which the pod carries now, or one deleted. */
+export function isOutdatedRefusal(pod: Pod, { set, sets }: Pick<ConditionChange, 'set' | 'sets'>): boolean {
   const { entries } = conditionOf(pod);
   return entries.get(set) === false || [...entries.keys()].some((name) => sets && !sets.has(name));
 }

@@ -8,6 +8,7 @@ import { readInPlaceStates } from '../../api/pod-annotations.ts';
 import { grantKey, hashKey, hashWithoutImageKey, inPlaceStateKey, upgradeKey } from '../../api/pod-contract.ts';
 import type { Reading } from '../../api/reading.ts';
 import { phaseOf, readRecords, type UpgradePhase, type UpgradeRecord } from '../../api/upgrade-record.ts';
+import { isRefused } from './condition.ts';
 import type { Sidecar, Subject } from './subject.ts';
 
 /** What a plan knows of a matched pod; each annotation is parsed once, and only if it is needed. */
@@ -18,6 +19,8 @@ export interface PodFacts {
   hash: PodHash;
   /** It carries the set's hash. */
   isUpdated: boolean;
+  /** Nothing but images differs from the set, so that the pod can be upgraded in place (4.2). */
+  isUpgradable: boolean;
   /** All sidecars run the images of its spec (`sidecarset.md` 3.5). */
   isConsistent: boolean;
   /** It is Running and Ready, no matter what state its pairs are in. */
@@ -30,6 +33,8 @@ export interface PodFacts {
   halfUpgraded: readonly string[];
   /** The hot sidecars whose serving copy has another image than the set says. */
   outdated: readonly string[];
+  /** Its condition says that some set cannot be upgraded on it. */
+  isRefused: boolean;
   /** What the agent wrote about this set, and the phase that it amounts to. */
   upgrade?: { record: UpgradeRecord; phase: UpgradePhase };
   /** What this set was granted and can still be taken back. */
@@ -64,20 +69,18 @@ export function factsOf(pod: Pod, subject: Subject): PodFacts {
     key: `${metadata.namespace || 'default'}/${metadata.name ?? ''}`,
     hash,
     isUpdated,
+    isUpgradable: podHashOf(annotations[hashWithoutImageKey], subject.name).hash === subject.hashWithoutImage,
     isConsistent: isConsistent(pod, subject.containers, imagesRecorded(pod, subject.name)),
     isPodReady,
     isReady: isPodReady && pairs.unclear.length === 0 && pairs.halfUpgraded.length === 0,
     unclear: pairs.unclear,
     halfUpgraded: pairs.halfUpgraded,
     outdated: pairs.outdated,
+    isRefused: isRefused(pod),
   };
   if (annotations[grantKey] === undefined && annotations[upgradeKey] === undefined) return facts;
   return { ...facts, ...progressOf(pod, subject, isUpdated && pairs.halfUpgraded.length === 0) };
 }
-
-/** Whether nothing but images differs from the set, so that the pod can be upgraded in place (4.2). */
-export const isUpgradable = ({ metadata }: Pod, { name, hashWithoutImage }: Subject): boolean =>
-  podHashOf(metadata?.annotations?.[hashWithoutImageKey], name).hash === hashWithoutImage;
 
 /** A container whose last change is still under way (4.2). */
 export const unsettledIn = ({ pod, isConsistent: all }: PodFacts, { name, containers }: Subject): string | undefined =>

@@ -2,11 +2,11 @@ import type { Namespace, Pod } from '../../api/kubernetes.ts';
 import { grantKey } from '../../api/pod-contract.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { coldWrite } from './cold.ts';
-import { conditionPatch, isOutdatedCondition } from './condition.ts';
+import { conditionPatch, isOutdatedRefusal } from './condition.ts';
 import { factsOf, isAtWork, isUnderWay, type PodFacts } from './facts.ts';
+import { createMemory, lookWith, type Found, type Memory } from './memory.ts';
 import { grantOf, grantWrite, withdrawal } from './grants.ts';
 import { haltOf, isUnavailable, select, type Halt } from './limits.ts';
-import { whyNotMatched } from './matching.ts';
 import { orderOf } from './order.ts';
 import { podWrite, podWriteLater, type PodWrite } from './pod-write.ts';
 import { statusOf, type Counts } from './status.ts';
@@ -22,6 +22,8 @@ export interface Context extends Surroundings {
   collisionCount?: number;
   /** Names of the sets that there are: a pod's condition forgets others. */
   sets?: ReadonlySet<string>;
+  /** What earlier plans of this set found out; see {@link Memory}. */
+  memory?: Memory;
 }
 
 /** What becomes of one pod, and why. */
@@ -65,7 +67,8 @@ export interface Plan {
  */
 export function plan(set: SidecarSet, pods: readonly Pod[], context: Context): Plan {
   const subject = subjectOf(set, context.namespaces ?? []);
-  const judged = judgeAll(pods, subject, { ...context, hasAgent: agentsSeen(pods, context.now) });
+  const look = lookWith(context.memory ?? createMemory(), subject);
+  const judged = judgeAll(pods, look, subject, { ...context, hasAgent: agentsSeen(pods, context.now) });
   const { matched, verdicts } = judged;
   const halted = haltOf(subject, judged.failed.length, matched.length);
   const ordered = inOrder(judged, subject);
@@ -111,7 +114,7 @@ const NOT_JUDGED: Judgement = { verdict: 'waiting', reason: '' };
 
 const keysOf = (pods: readonly PodFacts[]): string[] => pods.map(({ key }) => key);
 
-function judgeAll(pods: readonly Pod[], subject: Subject, around: Surroundings): Judged {
+function judgeAll(pods: readonly Pod[], look: (pod: Pod) => Found, subject: Subject, around: Surroundings): Judged {
   const judged: Judged = {
     matched: [],
     candidates: new Map(),
@@ -121,12 +124,12 @@ function judgeAll(pods: readonly Pod[], subject: Subject, around: Surroundings):
     verdicts: new Map(),
   };
   for (const pod of pods) {
-    const reason = whyNotMatched(pod, subject);
-    if (reason !== undefined) {
-      judged.verdicts.set(pod, { verdict: 'unmatched', reason });
+    const found = look(pod);
+    if ('whyNot' in found) {
+      judged.verdicts.set(pod, { verdict: 'unmatched', reason: found.whyNot });
       continue;
     }
-    const facts = factsOf(pod, subject);
+    const { facts } = found;
     const outcome = judge(facts, subject, around);
     if ('candidate' in outcome) {
       judged.candidates.set(facts, outcome);
@@ -202,7 +205,7 @@ function conditionWrites(
   const change = { set, now, ...(sets && { sets }) };
   const immutable = new Set(notUpgradable);
   const outdated = matched.filter(
-    (facts) => isOutdatedCondition(facts.pod, change) && !immutable.has(facts) && !taken.has(facts),
+    (facts) => facts.isRefused && isOutdatedRefusal(facts.pod, change) && !immutable.has(facts) && !taken.has(facts),
   );
   return [
     ...notUpgradable.map(({ pod }) => podWrite(pod, conditionPatch(pod, { ...change, upgradable: false }))),

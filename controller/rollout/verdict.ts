@@ -1,6 +1,6 @@
 import type { Grant } from '../../api/grant.ts';
 import type { Pod } from '../../api/kubernetes.ts';
-import { isUnderWay, isUpgradable, unsettledIn, type PodFacts } from './facts.ts';
+import { isUnderWay, unsettledIn, type PodFacts } from './facts.ts';
 import type { Subject } from './subject.ts';
 
 /**
@@ -83,7 +83,7 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
   if (!subject.isSelected(pod.metadata?.labels)) {
     return { verdict: 'notSelected', reason: 'its labels do not match updateStrategy.selector' };
   }
-  if (!isUpgradable(pod, subject)) {
+  if (!facts.isUpgradable) {
     return { verdict: 'notUpgradable', reason: 'more than images differ: that takes a new pod' };
   }
   const unsettled = takesNewer(facts) ? undefined : unsettledIn(facts, subject);

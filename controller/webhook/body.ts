@@ -15,28 +15,42 @@ export const MAX_BODIES = 64 * 1024 * 1024;
 /** Receives bodies, each and all together bounded. */
 export function createBodyReader(): (request: IncomingMessage, limit: number) => Promise<string> {
   let held = 0;
-  return async (request, limit) => {
-    const announced = Number(request.headers['content-length'] ?? 0);
-    if (announced > limit) throw tooLarge(limit);
-    const chunks: Buffer[] = [];
-    let length = 0;
-    try {
+  return (request, limit) =>
+    new Promise((resolve, reject) => {
+      const announced = Number(request.headers['content-length'] ?? 0);
+      if (announced > limit) {
+        reject(tooLarge(limit));
+        return;
+      }
+      const chunks: Buffer[] = [];
+      let length = 0;
       // Whoever sends too much is still to read why: the connection stays.
-      for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      const over = (): void => {
+        held -= length;
+        request.off('data', take).off('end', end).off('error', fail).off('close', gone).pause();
+      };
+      const fail = (error: Error): void => {
+        over();
+        reject(error);
+      };
+      const gone = (): void => fail(Object.assign(new Error('the client went away'), { code: 'ECONNRESET' }));
+      const take = (chunk: Buffer): void => {
         length += chunk.length;
         held += chunk.length;
-        if (length > limit) throw tooLarge(limit);
-        if (held > MAX_BODIES) throw requestError(503, 'too many reviews at once; ask again');
-        chunks.push(chunk);
-      }
-      return utf8.decode(Buffer.concat(chunks, length));
-    } catch (error) {
-      if (error instanceof TypeError) throw requestError(400, 'the body is not UTF-8');
-      throw error;
-    } finally {
-      held -= length;
-    }
-  };
+        if (length > limit) fail(tooLarge(limit));
+        else if (held > MAX_BODIES) fail(requestError(503, 'too many reviews at once; ask again'));
+        else chunks.push(chunk);
+      };
+      const end = (): void => {
+        over();
+        try {
+          resolve(utf8.decode(Buffer.concat(chunks, length)));
+        } catch {
+          reject(requestError(400, 'the body is not UTF-8'));
+        }
+      };
+      request.on('data', take).on('end', end).on('error', fail).on('close', gone);
+    });
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });

@@ -4,7 +4,7 @@ import type { Namespace, Pod } from '../../api/kubernetes.ts';
 import { readInPlaceStates } from '../../api/pod-annotations.ts';
 import { inPlaceStateKey } from '../../api/pod-contract.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
-import { factsOf, isUpgradable, unsettledIn } from '../../controller/rollout/facts.ts';
+import { factsOf, unsettledIn } from '../../controller/rollout/facts.ts';
 import { plan } from '../../controller/rollout/plan.ts';
 import { subjectOf, type Subject } from '../../controller/rollout/subject.ts';
 import { oracle } from './corpus.ts';
@@ -35,7 +35,7 @@ const nameOf = ({ metadata }: Pod): string => named([`${metadata?.namespace ?? '
 function lettersOf(pod: Pod, subject: Subject): string {
   const facts = factsOf(pod, subject);
   const { isUpdated, isConsistent, isReady } = facts;
-  const upgradable = isUpgradable(pod, subject);
+  const upgradable = facts.isUpgradable;
   const states = readInPlaceStates(pod.metadata?.annotations?.[inPlaceStateKey]);
   const letters = {
     U: isUpdated,

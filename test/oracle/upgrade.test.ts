@@ -21,7 +21,7 @@ import type { JsonPatch } from '../../cluster/cluster.ts';
 import { register } from '../../controller/revisions/history.ts';
 import { coldWrite } from '../../controller/rollout/cold.ts';
 import { conditionPatch } from '../../controller/rollout/condition.ts';
-import { factsOf, isUpgradable, unsettledIn } from '../../controller/rollout/facts.ts';
+import { factsOf, unsettledIn } from '../../controller/rollout/facts.ts';
 import { whyNotMatched } from '../../controller/rollout/matching.ts';
 import { plan } from '../../controller/rollout/plan.ts';
 import { subjectOf, type Sidecar, type Subject } from '../../controller/rollout/subject.ts';
@@ -87,7 +87,7 @@ function beforeOf(pod: Pod, subject: Subject): Record<string, unknown> {
   const recorded = () => recordedImages(readInPlaceStates(annotations[inPlaceStateKey]), subject.name);
   const present = (pod.spec?.containers ?? []).filter(({ name }) => subject.containers.has(name));
   const imageID = (name: string): string => statusOf(pod, name)?.imageID.replace(/^.*?:\/\//, '') ?? '';
-  const upgradable = isUpgradable(pod, subject);
+  const upgradable = facts.isUpgradable;
   return {
     injected: readInjectedList(annotations[injectedListKey]).includes(subject.name),
     podControllerRevision: hash.controllerRevision,
