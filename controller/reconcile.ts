@@ -59,7 +59,7 @@ const NO_AGENT_REST = 300_000;
  * @throws ApiError of the cluster, but for conflicts and objects that are gone
  */
 export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileOptions): Promise<Plan> {
-  const { cluster, now, written, noAgent, parallel = 1, mayWrite = () => true } = options;
+  const { cluster, now, written, noAgent } = options;
   for (const [key, since] of noAgent) if (now - since >= NO_AGENT_REST) noAgent.delete(key);
   for (const [key, { at }] of written) if (now - at > UNSEEN_TIMEOUT) written.delete(key);
   const { revision, collisionCount } = await registered(set, seen.revisions, options);
@@ -75,7 +75,19 @@ export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileO
     ...(seen.notReadyNodes && { notReadyNodes: seen.notReadyNodes }),
   });
   options.onPlanned?.(planned);
-  await writeStatus(set, planned, seen, options);
+  // Side by side: the status is an answer's time less behind, and no write waits for it.
+  const outcomes = await Promise.allSettled([writeStatus(set, planned, seen, options), writePods(planned, options)]);
+  for (const result of outcomes) if (result.status === 'rejected') throw result.reason;
+  const kept = [...seen.revisions.filter(({ metadata }) => metadata?.name !== revision.metadata?.name), revision];
+  for (const { metadata } of toDelete(set, kept, new Set(planned.revisions.inUse))) {
+    await settled(cluster.delete(controllerRevisions, { namespace: options.namespace, name: metadata?.name ?? '' }));
+  }
+  return planned;
+}
+
+/** What the plan asks for now: first what takes something back. */
+async function writePods(planned: Plan, options: ReconcileOptions): Promise<void> {
+  const { cluster, now, written, noAgent, parallel = 1, mayWrite = () => true } = options;
   const put = async (write: PodWrite, subresource?: 'status'): Promise<boolean> => {
     const { resourceVersion } = write;
     const options = { resourceVersion, ...(subresource && { subresource }) };
@@ -93,11 +105,6 @@ export async function reconcile(set: SidecarSet, seen: Seen, options: ReconcileO
   await each(planned.grant, (write) => put(write));
   await each(planned.upgrade, (write) => put(write));
   await each(planned.conditions, (write) => put(write, 'status'));
-  const kept = [...seen.revisions.filter(({ metadata }) => metadata?.name !== revision.metadata?.name), revision];
-  for (const { metadata } of toDelete(set, kept, new Set(planned.revisions.inUse))) {
-    await settled(cluster.delete(controllerRevisions, { namespace: options.namespace, name: metadata?.name ?? '' }));
-  }
-  return planned;
 }
 
 async function writeStatus(set: SidecarSet, planned: Plan, seen: Seen, options: ReconcileOptions): Promise<void> {

@@ -44,10 +44,10 @@ export interface Rollouts {
 const WORKERS = 4;
 /** How long pods' events are gathered, in milliseconds: so many times as long as a plan takes, so that planning is a small part of all. */
 const GATHERING = { least: 100, most: 1000, plans: 20 };
-/** How long a step writes before the next plan, in milliseconds: a pause or another image is in force after that at the latest. */
-const WRITING = 800;
 /** The status is written this often at most, in milliseconds. */
 const STATUS_EVERY = 1000;
+/** How long a step writes before the next plan, in milliseconds: as long as a status is true. */
+const WRITING = STATUS_EVERY;
 /** When to look again though nothing happened, in milliseconds: grants become late, rests end. */
 const AGAIN = { granted: 5_000, noAgent: 60_000, quiet: 600_000 };
 

@@ -10,7 +10,7 @@ import { createReflector, type ReflectorOptions } from '../cluster/kubernetes/re
 import * as resources from '../cluster/resource.ts';
 import type { Resource } from '../cluster/resource.ts';
 import { whitelistConfigMap, whitelistOf, type AdmissionSources } from './admission.ts';
-import { keepPod } from './kept-pod.ts';
+import { createPodKeeper } from './kept-pod.ts';
 import type { Seen } from './reconcile.ts';
 
 export interface WatchedOptions {
@@ -83,7 +83,7 @@ export function watchAll({ cluster, namespace, signal, onChange, report }: Watch
   });
   const pods = watch<Wire<Pod>, Wire<Pod>>(resources.pods, {
     query: { labels: { matchLabels: { [injectedLabel]: 'true' } } },
-    keep: keepPod,
+    keep: createPodKeeper(),
     indexes: { set: setsOf },
     handlers: {
       added: changedPod,

@@ -2,7 +2,7 @@ import test from 'ava';
 import type { Namespace, Pod } from '../../api/kubernetes.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import type { KubernetesObject } from '../../cluster/cluster.ts';
-import { keepPod } from '../../controller/kept-pod.ts';
+import { createPodKeeper } from '../../controller/kept-pod.ts';
 import { plan } from '../../controller/rollout/plan.ts';
 import { oracle } from '../oracle/corpus.ts';
 import { podsOf, setWith } from './rollout/scene.ts';
@@ -14,14 +14,14 @@ test('the same is decided on what is kept of a pod as on the whole pod', (t) => 
   t.true(cases.length > 50);
   for (const { id, sidecarSet, pods, namespaces = [] } of cases) {
     const context = { now: 0, namespaces, controllerRevision: 's-rev', sets: new Set<string>() };
-    t.deepEqual(plan(sidecarSet, pods.map(keepPod), context), plan(sidecarSet, pods, context), id);
+    t.deepEqual(plan(sidecarSet, pods.map(createPodKeeper()), context), plan(sidecarSet, pods, context), id);
   }
 });
 
 test('a hot upgrade is granted with the same words', (t) => {
   const pods = podsOf(setWith('side:1', { hot: true }), 3) as WirePod[];
   const set = setWith('side:2', { hot: true, strategy: { maxUnavailable: 2 } });
-  const [whole, kept] = [plan(set, pods, { now: 0 }), plan(set, pods.map(keepPod), { now: 0 })];
+  const [whole, kept] = [plan(set, pods, { now: 0 }), plan(set, pods.map(createPodKeeper()), { now: 0 })];
   t.is(whole.grant.length, 2);
   t.deepEqual(kept, whole);
 });
@@ -44,7 +44,7 @@ test('what a rollout has no use for is not kept', (t) => {
       ],
     },
   } as WirePod;
-  t.deepEqual(keepPod(pod), {
+  t.deepEqual(createPodKeeper()(pod), {
     metadata: { name: 'p', annotations: { mine: 'x' } },
     spec: { containers: [{ name: 'c', image: 'i' }] },
     status: {
