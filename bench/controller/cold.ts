@@ -85,7 +85,21 @@ export async function bareLoop(place: Place, name: string, count: number, image:
   return count / seconds;
 }
 
-async function publish(
+/** How many pods were written after a rollout was paused in its middle: in the first second, and in the three after it. */
+export async function pauseBench(place: Place, name: string, image: string): Promise<{ first: number; later: number }> {
+  await publish(place, name, { image, maxUnavailable: '100%', paused: false });
+  await delay(2_000);
+  await publish(place, name, { image, maxUnavailable: '100%', paused: true });
+  const atOnce = await requestsOf(place);
+  await delay(1_000);
+  const soon = await requestsOf(place);
+  await delay(3_000);
+  const late = await requestsOf(place);
+  return { first: soon.pods - atOnce.pods, later: late.pods - soon.pods };
+}
+
+/** Changes a set's image and how it is rolled out. */
+export async function publish(
   { cluster }: Place,
   name: string,
   { image, ...updateStrategy }: { image: string; maxUnavailable: string; paused: boolean },

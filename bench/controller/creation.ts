@@ -10,12 +10,17 @@ export interface Creation {
   cpuPerPodMs: number;
 }
 
-/** Pods created in a namespace that the webhook leaves out, and then in one whose pods are injected. */
+/** A namespace and a set of its pods, both of this name, and no pods yet. */
+export async function makeFleet(place: Place, name: string): Promise<void> {
+  await makeNamespace(place, name);
+  await createSet(place, name, [{ name: 'side', image: 'side:1', env: [{ name: 'LEVEL', value: 'info' }] }]);
+}
+
+/** Pods created in a namespace that the webhook leaves out, and then in one, `cold`, whose pods are injected. */
 export async function creationBench(place: Place, count: number): Promise<Creation> {
   const { driver } = place;
   await makeNamespace(place, 'bare', { 'control-plane': 'bench' });
-  await makeNamespace(place, 'cold');
-  await createSet(place, 'cold', [{ name: 'side', image: 'side:1', env: [{ name: 'LEVEL', value: 'info' }] }]);
+  await makeFleet(place, 'cold');
   const few = Math.ceil(count / 5);
   await createPods(driver, 'bare', 100, '');
   await driver.send('DELETE', '/api/v1/namespaces/bare/pods?gracePeriodSeconds=0');
