@@ -18,7 +18,7 @@ export interface OwnCluster extends OwnControlPlane {
   readonly nodes: OwnNode[];
 }
 
-export interface ClusterOptions extends Pick<ControlPlaneOptions, 'binaries' | 'users' | 'apiServerFlags'> {
+export interface ClusterOptions extends Pick<ControlPlaneOptions, 'binaries' | 'users' | 'apiServerFlags' | 'folder'> {
   /** How many nodes, at most 2: `node-1` is the first. The default is 1. */
   nodes?: number;
 }

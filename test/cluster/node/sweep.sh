@@ -8,7 +8,7 @@ for _ in $(seq 100); do
   sh "${0%/*}/end.sh" "$folder" "$name"
   # The kubelet's links to logs, and what the CNI keeps in mind, lie elsewhere.
   find /var/log/containers -lname "$folder/*" -delete 2>/dev/null
-  rm -f /var/lib/cni/results/"$name"-*
+  grep -ls "\"$folder/" /var/lib/cni/results/* | while read -r result; do rm -f "$result"; done
   ip link delete "$name" 2>/dev/null
   find /sys/fs/cgroup/"$name" /sys/fs/cgroup/*/"$name" -depth -type d -exec rmdir {} \; 2>/dev/null
   # Never into what is still mounted.
