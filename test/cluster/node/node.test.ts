@@ -39,7 +39,7 @@ const reasonOf = (pod: WirePod): string | undefined => containerOf(pod, 'app')?.
 
 /** A request from inside the pod. */
 const askIn = async (pid: number, port: number, path: string): Promise<string> =>
-  runInNetworkOf(pid, '/bin/busybox', 'wget', '-q', '-T', '10', '-O', '-', `http://127.0.0.1:${port}${path}`);
+  runInNetworkOf(pid, '/bin/busybox', 'wget', '-q', '-O', '-', `http://127.0.0.1:${port}${path}`);
 
 nodeTest('a pod runs an image of files, and knows the API server as pods do', async (t) => {
   const scene = await nodeScene(t, await cluster(t));
