@@ -1,3 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { batonImage } from '../../../deploy/image/baton.ts';
 import { until } from '../../helpers/processes.ts';
 import { ask } from '../control-plane/api.ts';
 import { containerIdOf, pidOf, runInNetworkOf } from './container.ts';
@@ -7,6 +11,8 @@ import { cluster, nodeTest } from './node-test.ts';
 import { recordReadiness } from './readiness.ts';
 import { startRegistry } from './registry.ts';
 import { containerOf, isReady, nodeScene, type WirePod } from './scene.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Answers with its version, and at `/api` with what the API server says to its service account. */
 const server = `
@@ -67,6 +73,28 @@ nodeTest('a pod runs an image of files, and knows the API server as pods do', as
   const proxied = `${path}/services/web:80/proxy/`;
   t.is(await until('the Service', () => ask(scene.admin, 'GET', proxied).catch(() => undefined)), '65532 /app');
   t.is(await ask(scene.admin, 'GET', `${path}/pods/pod/log?container=app`), '');
+});
+
+nodeTest('the images of Baton run, the controller as a user without rights', async (t) => {
+  const scene = await nodeScene(t, await cluster(t));
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  for (const component of ['controller', 'agent'] as const) {
+    const image = await addImage(
+      t,
+      scene.node,
+      batonImage(root, component, `baton.test/${component}:${scene.namespace}`),
+    );
+    const securityContext = {
+      readOnlyRootFilesystem: true,
+      allowPrivilegeEscalation: false,
+      runAsNonRoot: component === 'controller',
+    };
+    const container = { name: 'app', image, args: ['--version'], securityContext };
+    await scene.createPod(component, { restartPolicy: 'Never', containers: [container] });
+    await scene.untilPod('its end', component, ({ status }) => ['Succeeded', 'Failed'].includes(status?.phase ?? ''));
+    const path = `/api/v1/namespaces/${scene.namespace}/pods/${component}/log`;
+    t.is(await ask(scene.admin, 'GET', path), `${version}\n`);
+  }
 });
 
 nodeTest(
