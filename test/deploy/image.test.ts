@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { batonImage, type Component } from '../../deploy/image/baton.ts';
 import type { Files } from '../../deploy/image/files.ts';
-import { writeImage, type Image } from '../../deploy/image/image.ts';
+import { writeImage, writeImages, type Image } from '../../deploy/image/image.ts';
 import { temporaryDirectory } from '../helpers/processes.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -89,6 +89,26 @@ test('a dynamically linked program brings its libraries, a static one none', (t)
   const { entries } = written(t, { layers: [{ '/bin/node': process.execPath }] });
   const has = (pattern: RegExp): boolean => entries.some((entry) => pattern.test(entry));
   t.true(has(/ bin\/node$/) && has(/libc\.so\.6$/) && has(/ld-linux/), entries.join('\n'));
+});
+
+test('several images in one archive: what they have alike is there once', (t) => {
+  const folder = temporaryDirectory(t);
+  const file = join(folder, 'images.tar');
+  const common: Files = { '/common': { content: 'common' } };
+  const image = (tag: string): Image => ({
+    name: `test/image:${tag}`,
+    layers: [common, { '/version': { content: tag } }],
+    entrypoint: ['/run'],
+  });
+  const digests = writeImages(file, [image('v1'), image('v2')]);
+  t.is(new Set(digests).size, 2);
+  t.is(digests[0], writeImage(join(folder, 'image.tar'), image('v1')));
+  const blobs = execFileSync('tar', ['-tf', file], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line.includes('blobs/'));
+  t.is(blobs.length, 2 * 3 + 1, 'layer, configuration and manifest of each, and the common layer');
+  const index = execFileSync('tar', ['-xOf', file, 'index.json'], { encoding: 'utf8' });
+  t.true(digests.every((digest) => index.includes(digest)));
 });
 
 test('its configuration', (t) => {

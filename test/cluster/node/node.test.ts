@@ -5,7 +5,7 @@ import { batonImage } from '../../../deploy/image/baton.ts';
 import { until } from '../../helpers/processes.ts';
 import { ask } from '../control-plane/api.ts';
 import { containerIdOf, pidOf, runInNetworkOf } from './container.ts';
-import { addImage, busyboxLayer, nodeLayer } from './image.ts';
+import { addImage, addImages, busyboxLayer, nodeLayer } from './image.ts';
 import { startLoadIn } from './load.ts';
 import { cluster, nodeTest } from './node-test.ts';
 import { recordReadiness } from './readiness.ts';
@@ -31,8 +31,9 @@ createServer(({ url }, response) => {
 process.on('SIGTERM', () => process.exit());
 `;
 
+const serverLayer = { '/app/server.js': { content: server } };
 const serverImage = (version: string) => ({
-  layers: [nodeLayer, { '/app/server.js': { content: server } }],
+  layers: [nodeLayer, serverLayer],
   entrypoint: ['node', 'server.js'],
   env: { VERSION: version },
   workingDir: '/app',
@@ -101,7 +102,7 @@ nodeTest(
   'another image restarts that container alone: the pod stays Ready, and the other one answers all along',
   async (t) => {
     const scene = await nodeScene(t, await cluster(t));
-    const [v1, v2] = [await addImage(t, scene.node, serverImage('1')), await addImage(t, scene.node, serverImage('2'))];
+    const { v1, v2 } = await addImages(t, scene.node, { v1: serverImage('1'), v2: serverImage('2') });
     const containers = [
       { name: 'app', image: v1, args: ['8000'] },
       { name: 'side', image: v1, args: ['9000'] },
