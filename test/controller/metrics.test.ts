@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { Registry } from 'prom-client';
+import { createMeters } from '../../cluster/service/meters.ts';
 import { createMetrics } from '../../controller/metrics.ts';
 
 test('every metric is documented with its type and labels, and every documented one exists', async (t) => {
   const registry = new Registry();
-  createMetrics(registry, () => 0);
+  createMetrics(createMeters(registry), () => 0);
   // What is given out has no labels yet.
   const labelsOf = (metric: object): string[] => (metric as { labelNames: string[] }).labelNames;
   const own = (await registry.getMetricsAsJSON()).filter(({ name }) => name.startsWith('baton_'));
