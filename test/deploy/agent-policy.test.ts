@@ -1,7 +1,7 @@
 import type { ContainerStatus, Pod } from '../../api/kubernetes.ts';
 import { printGrants, type Grant } from '../../api/grant.ts';
 import { printRecords } from '../../api/upgrade-record.ts';
-import { createUpgrader } from '../../agent/upgrader.ts';
+import { createUpgrader, lookAtAll } from '../../agent/upgrader.ts';
 import { copies, grantKey, upgradeKey, versionAltKey, versionKey, workingKey } from '../../api/pod-contract.ts';
 import type { Cluster, JsonPatch, KubernetesObject, Patch } from '../../cluster/cluster.ts';
 import { pods } from '../../cluster/resource.ts';
@@ -119,13 +119,14 @@ async function played(its: {
   const upgrader = createUpgrader({
     cluster: agent,
     node: {
-      look: () => ({ stateFiles: new Map(), images }),
+      look: () => Promise.resolve({ stateFiles: new Map(), images }),
+      attend: () => undefined,
       pull: (image) => void images.present.add(image),
-      stopContainer: () => Promise.resolve(),
+      stopContainer: () => undefined,
     },
     maxConcurrent: 1,
     now: () => clock,
-    onStep: (_, step) => {
+    onLook: (_, step) => {
       if (step.do === 'patch') phases.push(step.phase);
     },
   });
@@ -155,7 +156,7 @@ async function played(its: {
   };
   await run(0);
   for (let turn = 0; turn < 50 && !phases.some((phase) => phase === 'Resetting' || phase === 'RollingBack'); turn++) {
-    await upgrader.look([await cluster.get<WirePod>(pods, key)]);
+    await lookAtAll(upgrader, [await cluster.get<WirePod>(pods, key)]);
     clock += 30_000;
     // A new copy that is not seen to run until its deadline has failed.
     if (phases.includes('Upgrading') && !isBroken) await run(1);
