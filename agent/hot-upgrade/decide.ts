@@ -68,7 +68,8 @@ export function phaseIn(view: View, record: UpgradeRecord): UpgradePhase {
   });
 }
 
-const isOpen = (phase: UpgradePhase): boolean => !['Done', 'Failed', 'Withdrawn'].includes(phase);
+/** An upgrade in this phase goes on. */
+export const isOpen = (phase: UpgradePhase): boolean => !['Done', 'Failed', 'Withdrawn'].includes(phase);
 
 /** Rule (1). */
 function obstacleOf({ pod }: View): string | undefined {

@@ -206,7 +206,9 @@ test('an agent that comes new counts what is under way before it begins anything
     node,
     maxConcurrent: 1,
     now: () => NOW,
-    onLook: ({ pod }, step) => void (step.do === 'patch' && begun.push(pod.metadata?.name ?? '')),
+    onLook({ pod }, step) {
+      if (step.do === 'patch') begun.push(pod.metadata?.name ?? '');
+    },
   });
   const [first, second] = await all();
   if (!first || !second) throw new Error('no pods');
