@@ -26,7 +26,8 @@ export interface ServerOptions {
   args: readonly string[];
   /** What it prints goes there; appended at each start. */
   log: string;
-  guardian: Guardian;
+  /** Ends it when this process is gone; without one, somebody else does. */
+  guardian?: Guardian;
   /** Whether it answers. */
   isReady: () => Promise<boolean>;
 }
@@ -62,13 +63,13 @@ export function createServer({ name, program, args, log, guardian, isReady }: Se
         const gone = (reason: string): void => {
           failure = reason;
           child = undefined;
-          if (started.pid !== undefined) guardian.remove(started.pid);
+          if (started.pid !== undefined) guardian?.remove(started.pid);
           resolve();
         };
         started.once('error', (error) => gone(error.message));
         started.once('exit', (code, signal) => gone(`ended (${signal ?? code})`));
       });
-      if (started.pid !== undefined) guardian.add(started.pid);
+      if (started.pid !== undefined) guardian?.add(started.pid);
       const deadline = performance.now() + READY_TIMEOUT_MS;
       while (!(await isReady())) {
         if (performance.now() > deadline) failure ||= `did not answer within ${READY_TIMEOUT_MS} ms`;
