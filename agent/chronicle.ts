@@ -2,7 +2,7 @@ import type { UpgradePhase, UpgradeRecord } from '../api/upgrade-record.ts';
 import { isOpen, phaseIn } from './hot-upgrade/decide.ts';
 import { pairsOf } from './hot-upgrade/evidence.ts';
 import type { Step } from './hot-upgrade/step.ts';
-import type { Pull, View } from './hot-upgrade/view.ts';
+import type { Memory, Pull, View } from './hot-upgrade/view.ts';
 import { recordsOn } from './hot-upgrade/view.ts';
 
 /** What is worth telling of a pod: for events, metrics and the log. Durations are milliseconds. */
@@ -56,11 +56,14 @@ export function chronicle(
   told: Chronicle | undefined,
   view: View,
   step: Step,
+  { servingSince }: Memory,
 ): { chronicle: Chronicle; news: readonly News[] } {
   const phases = new Map<string, Told>();
   const news: News[] = [];
   for (const [set, record] of recordsOn(view.pod)) {
-    const phase = phaseIn(view, record);
+    const seen = phaseIn(view, record);
+    // The kubelet's word that a copy is ready is not enough.
+    const phase = seen === 'Soaking' && servingSince === undefined ? 'Upgrading' : seen;
     const before = told?.phases.get(set);
     const handover = handoverIn(view, record) ?? before?.handover ?? nothingCounted;
     if (before?.phase === phase && before.writtenAt === record.phaseAt) {

@@ -5,7 +5,7 @@ import type { Recorder } from '../cluster/service/recorder.ts';
 import { chronicle, countOpen, type Chronicle, type News } from './chronicle.ts';
 import { happeningOf } from './events.ts';
 import type { Step } from './hot-upgrade/step.ts';
-import type { View } from './hot-upgrade/view.ts';
+import type { Memory, View } from './hot-upgrade/view.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface TellerOptions {
@@ -16,7 +16,7 @@ export interface TellerOptions {
 
 /** Tells what happens to pods, once; see {@link createTeller}. */
 export interface Teller {
-  onLook: (view: View, step: Step) => void;
+  onLook: (view: View, step: Step, memory: Memory) => void;
   /** What stands in the way of a look or a step, other than that the API server is away: nothing that a pod's people could mend. */
   onTrouble: (pod: Pod, error: unknown) => void;
   /** The pod of this uid is gone. */
@@ -38,10 +38,10 @@ export function createTeller({ metrics, recorder, log }: TellerOptions): Teller 
   };
 
   return {
-    onLook(view, step) {
+    onLook(view, step, memory) {
       const { uid = '' } = view.pod.metadata ?? {};
       troubles.delete(uid);
-      const told = chronicle(chronicles.get(uid), view, step);
+      const told = chronicle(chronicles.get(uid), view, step, memory);
       chronicles.set(uid, told.chronicle);
       for (const news of told.news) tell(view.pod, news);
     },

@@ -32,7 +32,7 @@ export interface UpgraderOptions {
   /** Asked before an upgrade begins: why none may, in words for people. */
   pressure?: () => Promise<string | undefined>;
   /** Told of each look, and of the step that is about to be taken. */
-  onLook?: (view: View, step: Step) => void;
+  onLook?: (view: View, step: Step, memory: Memory) => void;
   /** Told that other pods are under way than before. */
   onUnderWay?: () => void;
   /** Told that there is room for this pod, which had to wait. */
@@ -146,7 +146,7 @@ export function createUpgrader(options: UpgraderOptions): Upgrader {
       try {
         const nodeView = isConcerned(pod, now()) ? await node.look(pod) : { stateFiles: new Map() };
         const { view, step, again } = await chosen({ pod, now: now(), ...nodeView });
-        onLook?.(view, step);
+        onLook?.(view, step, memories.get(uidOf(pod)) ?? { firstLookAt: view.now });
         await take(pod, step);
         return step.do === 'wait' || step.do === 'degraded' ? Math.min(step.again, again ?? Infinity) : undefined;
       } finally {

@@ -162,7 +162,7 @@ test('the controller may do what its code does, and no more', (t) => {
     nodes: [{ verbs: READ }],
     sidecarsets: [{ verbs: READ }],
     'sidecarsets/status': [{ verbs: ['patch'] }],
-    events: [{ verbs: ['create', 'patch'] }],
+    events: [{ verbs: ['create'] }],
     mutatingwebhookconfigurations: [{ verbs: ['get', 'patch'], names: [installedClients.mutating] }],
     validatingwebhookconfigurations: [{ verbs: ['get', 'patch'], names: [installedClients.validating] }],
     customresourcedefinitions: [{ verbs: ['get', 'patch'], names: [installedClients.definition] }],
@@ -173,10 +173,11 @@ test('the controller may do what its code does, and no more', (t) => {
   });
 });
 
-test('an agent may read and patch pods, and tell of it', (t) => {
+test('an agent may read and patch pods, see how its node fares, and tell of it', (t) => {
   t.deepEqual(rightsOf('baton-agent'), {
     pods: [{ verbs: [...READ, 'patch'] }],
-    events: [{ verbs: ['create', 'patch'] }],
+    nodes: [{ verbs: ['get'] }],
+    events: [{ verbs: ['create'] }],
   });
 });
 
