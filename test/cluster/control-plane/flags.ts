@@ -2,7 +2,11 @@
 export interface Layout {
   etcdUrl: string;
   peerUrl: string;
+  /** What the API server listens on. */
+  address: string;
   apiPort: number;
+  /** The addresses of services. */
+  services: string;
   /** Folder of etcd's data. */
   data: string;
   /** Folder in which the API server finds its certificate, and makes one the first time. */
@@ -10,8 +14,10 @@ export interface Layout {
   /** User, groups and token of each user. */
   tokens: string;
   serviceAccountKey: string;
-  /** kube-controller-manager's own. */
-  kubeconfig: string;
+  /** Of kube-controller-manager and of kube-scheduler. */
+  kubeconfigs: { controllers: string; scheduler: string };
+  /** Whether there are real nodes. */
+  hasNodes: boolean;
 }
 
 /** The API server's certificate, which is its own authority. */
@@ -25,16 +31,18 @@ export const etcdFlags = ({ etcdUrl, peerUrl, data }: Layout): string[] => [
   ...['--initial-cluster', `default=${peerUrl}`],
 ];
 
-export const apiServerFlags = ({ etcdUrl, apiPort, certificates, tokens, serviceAccountKey }: Layout): string[] => [
-  ...['--etcd-servers', etcdUrl, '--bind-address', '127.0.0.1', '--secure-port', String(apiPort)],
+export const apiServerFlags = (layout: Layout): string[] => [
+  ...['--etcd-servers', layout.etcdUrl, '--bind-address', layout.address, '--secure-port', String(layout.apiPort)],
   // No endpoint of the service `kubernetes`: it must not be of the loopback.
-  ...['--advertise-address', '127.0.0.1', '--endpoint-reconciler-type', 'none', '--cert-dir', certificates],
+  ...['--advertise-address', layout.address, '--endpoint-reconciler-type', 'none', '--cert-dir', layout.certificates],
   // Webhooks by service without kube-proxy.
-  ...['--service-cluster-ip-range', '10.96.0.0/16', '--enable-aggregator-routing', '--allow-privileged'],
-  ...['--token-auth-file', tokens, '--authorization-mode', 'Node,RBAC'],
+  ...['--service-cluster-ip-range', layout.services, '--enable-aggregator-routing', '--allow-privileged'],
+  ...['--token-auth-file', layout.tokens, '--authorization-mode', 'Node,RBAC'],
+  ...['--kubelet-preferred-address-types', 'InternalIP'],
   ...['--enable-admission-plugins', 'NodeRestriction'],
   ...['--service-account-issuer', 'https://kubernetes.default.svc'],
-  ...['--service-account-key-file', serviceAccountKey, '--service-account-signing-key-file', serviceAccountKey],
+  ...['--service-account-key-file', layout.serviceAccountKey],
+  ...['--service-account-signing-key-file', layout.serviceAccountKey],
 ];
 
 // Of the others some would fight test nodes, which send no heartbeats, and pods whose node does not exist.
@@ -50,8 +58,13 @@ const CONTROLLERS = [
   'endpointslice-controller',
 ];
 
-export const controllerManagerFlags = ({ kubeconfig, serviceAccountKey, certificates }: Layout): string[] => [
-  ...['--kubeconfig', kubeconfig, '--controllers', CONTROLLERS.join(), '--leader-elect=false', '--secure-port', '0'],
-  ...['--use-service-account-credentials', '--service-account-private-key-file', serviceAccountKey],
-  ...['--root-ca-file', certificateOf({ certificates })],
+export const controllerManagerFlags = (layout: Layout): string[] => [
+  ...['--kubeconfig', layout.kubeconfigs.controllers, '--leader-elect=false', '--secure-port', '0'],
+  ...['--controllers', layout.hasNodes ? '*' : CONTROLLERS.join()],
+  ...['--use-service-account-credentials', '--service-account-private-key-file', layout.serviceAccountKey],
+  ...['--root-ca-file', certificateOf(layout)],
+];
+
+export const schedulerFlags = ({ kubeconfigs }: Layout): string[] => [
+  ...['--kubeconfig', kubeconfigs.scheduler, '--leader-elect=false', '--secure-port', '0'],
 ];

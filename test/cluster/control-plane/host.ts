@@ -1,6 +1,6 @@
 /*
- * Has the control plane of one test run: `host.ts FOLDER BINARIES PID STARTED_AT`. Ends it, and removes the folder, when
- * that process is gone. See shared.ts.
+ * Has what one test run shares: `host.ts KIND FOLDER BINARIES PID STARTED_AT`. Ends it, and removes the folder, when that
+ * process is gone. See shared.ts.
  */
 import { mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,16 +8,20 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { lock } from '../../../native/index.ts';
 import { messageOf } from '../../../sdk/errors.ts';
 import { lives } from './owner.ts';
-import { FAILED, READY } from './shared.ts';
-import { type OwnControlPlane, startControlPlane } from './start.ts';
+import { startCluster, type OwnCluster } from '../node/start.ts';
+import { FAILED, READY, type Kind } from './shared.ts';
+import { startControlPlane, type OwnControlPlane } from './start.ts';
 
-const [folder = '', binaries = '', pid = '', startedAt = ''] = process.argv.slice(2);
+const [kind = '', folder = '', binaries = '', pid = '', startedAt = ''] = process.argv.slice(2);
 const LOOK_MS = 200;
 
-const NODES = ['node-1', 'node-2'];
-const users = {
-  ...Object.fromEntries(NODES.map((node) => [`system:node:${node}`, ['system:nodes']])),
-  nobody: [],
+const STARTS: Readonly<Record<Kind, () => Promise<OwnControlPlane | OwnCluster>>> = {
+  'control-plane'() {
+    const nodes = ['system:node:node-1', 'system:node:node-2'].map((name) => [name, ['system:nodes']]);
+    const users = { ...(Object.fromEntries(nodes) as Record<string, string[]>), nobody: [] };
+    return startControlPlane({ binaries, users, folder });
+  },
+  cluster: () => startCluster({ binaries, users: { nobody: [] }, folder }),
 };
 
 const publish = (name: string, text: string): void => {
@@ -28,12 +32,12 @@ const publish = (name: string, text: string): void => {
 
 // Held until this process ends.
 if (lock(openSync(join(folder, 'lock'), 'a'))) {
-  let controlPlane: OwnControlPlane | undefined;
+  let shared: OwnControlPlane | undefined;
   const start = async (): Promise<void> => {
     try {
-      controlPlane = await startControlPlane({ binaries, users, folder });
-      const { url, ca, tokens, kubeconfigs, hasControllers } = controlPlane;
-      publish(READY, JSON.stringify({ url, ca, tokens, kubeconfigs, hasControllers }));
+      shared = await STARTS[kind as Kind]();
+      // What is done with it stays here: only the facts are data.
+      publish(READY, JSON.stringify(shared));
     } catch (error) {
       // The folder went with the attempt.
       publish(FAILED, messageOf(error));
@@ -41,7 +45,7 @@ if (lock(openSync(join(folder, 'lock'), 'a'))) {
   };
   void start();
   while (lives({ pid: Number(pid), startedAt })) await delay(LOOK_MS);
-  if (controlPlane) await controlPlane.stop();
+  if (shared) await shared.stop();
   else rmSync(folder, { recursive: true, force: true });
   // What is still starting ends with this process.
   process.exit();

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { startGuardian } from '../../../local/guardian.ts';
 import { hasProgram } from '../binaries/folder.ts';
 import { type Access, ask } from './api.ts';
-import { apiServerFlags, certificateOf, controllerManagerFlags, etcdFlags, type Layout } from './flags.ts';
+import {
+  apiServerFlags,
+  certificateOf,
+  controllerManagerFlags,
+  etcdFlags,
+  schedulerFlags,
+  type Layout,
+} from './flags.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { freePorts } from './ports.ts';
 import { createServer, type Server } from './server.ts';
@@ -38,11 +45,17 @@ export interface ControlPlaneOptions {
   apiServerFlags?: readonly string[];
   /** Runs kube-controller-manager where its binary is there (release archives have none). The default is true. */
   controllers?: boolean;
+  /**
+   * For real nodes: the API server listens on this address of the machine's, which is the first one of the services' range
+   * and of the service `kubernetes`, so that pods reach it as in any cluster. All controllers and the scheduler run.
+   */
+  nodes?: { address: string; services: string };
   /** An empty folder for its state, removed at the end; else one is made under the temporary folder. */
   folder?: string;
 }
 
 const CONTROLLER_MANAGER = 'system:kube-controller-manager';
+const SCHEDULER = 'system:kube-scheduler';
 
 /**
  * Starts etcd, kube-apiserver and kube-controller-manager on free ports of the loopback, with Node and RBAC authorization,
@@ -50,28 +63,34 @@ const CONTROLLER_MANAGER = 'system:kube-controller-manager';
  * it went.
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<OwnControlPlane> {
-  const { binaries, users = {}, controllers = true } = options;
+  const { binaries, users = {}, controllers = true, nodes } = options;
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'baton-cluster-'));
   const guardian = startGuardian(folder);
   const at = (name: string): string => join(folder, name);
   const kubeconfig = (user: string): string => at(`${user.replaceAll(':', '-')}.kubeconfig`);
-  const [clientPort = 0, peerPort = 0, apiPort = 0] = await freePorts(3);
+  const [clientPort = 0, peerPort = 0, freePort = 0] = await freePorts(3);
+  const { address, services } = nodes ?? { address: '127.0.0.1', services: '10.96.0.0/16' };
+  const apiPort = nodes ? 443 : freePort;
   const layout: Layout = {
     etcdUrl: `http://127.0.0.1:${clientPort}`,
     peerUrl: `http://127.0.0.1:${peerPort}`,
+    address,
     apiPort,
+    services,
     data: at('etcd'),
     certificates: at('certificates'),
     tokens: at('tokens.csv'),
     serviceAccountKey: at('service-accounts.key'),
-    kubeconfig: kubeconfig(CONTROLLER_MANAGER),
+    kubeconfigs: { controllers: kubeconfig(CONTROLLER_MANAGER), scheduler: kubeconfig(SCHEDULER) },
+    hasNodes: nodes !== undefined,
   };
   const hasControllers = controllers && hasProgram(binaries, 'kube-controller-manager');
-  const groupsOf: Record<string, readonly string[]> = { admin: ['system:masters'], ...users, [CONTROLLER_MANAGER]: [] };
+  const own = { [CONTROLLER_MANAGER]: [], [SCHEDULER]: [] };
+  const groupsOf: Record<string, readonly string[]> = { admin: ['system:masters'], ...users, ...own };
   const tokens = Object.fromEntries(Object.keys(groupsOf).map((user) => [user, randomBytes(16).toString('hex')]));
 
   const access = (user: string): Access => ({
-    url: `https://127.0.0.1:${apiPort}`,
+    url: `https://${address}:${apiPort}`,
     ca: readFileSync(certificateOf(layout), 'utf8'),
     token: tokens[user] ?? '',
   });
@@ -90,12 +109,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<O
   const controllerManager = server('kube-controller-manager', controllerManagerFlags(layout), () =>
     isServing('/api/v1/namespaces/default/serviceaccounts/default'),
   );
+  // It answers nobody.
+  const scheduler = server('kube-scheduler', schedulerFlags(layout), () => Promise.resolve(true));
 
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> =>
     (stopped ??= (async () => {
       // Nothing of it is kept, so nobody is asked.
-      await Promise.all([controllerManager, apiServer, etcd].map((one) => one.kill()));
+      await Promise.all([scheduler, controllerManager, apiServer, etcd].map((one) => one.kill()));
       await guardian.dismiss();
       rmSync(folder, { recursive: true, force: true });
     })());
@@ -109,11 +130,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<O
     await apiServer.start();
     for (const user of Object.keys(groupsOf)) writeKubeconfig(kubeconfig(user), access(user));
     if (hasControllers) await controllerManager.start();
+    if (nodes) await scheduler.start();
   } catch (error) {
     await stop();
     throw error;
   }
-  const shown = Object.keys(groupsOf).filter((user) => user !== CONTROLLER_MANAGER);
+  const shown = Object.keys(groupsOf).filter((user) => !(user in own));
   const { url, ca } = access('admin');
   return {
     url,

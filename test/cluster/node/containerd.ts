@@ -3,27 +3,31 @@ import { join } from 'node:path';
 import { writeImage } from '../../../deploy/image/image.ts';
 import type { Scope } from '../../helpers/processes.ts';
 import { createServer, type Server } from '../control-plane/server.ts';
-import { makePlace, type Place } from './place.ts';
+import { makePlace, type Cgroup, type Place } from './place.ts';
 import { run } from './run.ts';
 
-/** A containerd of its own (Debian's), with the network of its place. */
-export interface Containerd {
-  readonly server: Server;
+/** How to reach a containerd, in the namespace that the CRI uses. */
+export interface ContainerdClient {
   /** Its socket, which is the CRI's too. */
   readonly socket: string;
-  /** Give it to sandboxes that no kubelet makes (`linux.cgroup_parent`): what lies elsewhere may outlive the test. */
-  readonly cgroupParent: string;
-  /** Runs `ctr` in the namespace that the CRI uses. */
   ctr(...args: string[]): Promise<string>;
   /** Makes an archive's image known under the name that it has there. */
   importImage(archive: string): Promise<void>;
 }
 
+/** A containerd of its own (Debian's), with the network of its place. */
+export interface Containerd extends ContainerdClient {
+  readonly server: Server;
+  /** Give it to sandboxes that no kubelet makes (`linux.cgroup_parent`): what lies elsewhere may outlive the test. */
+  readonly cgroupParent: string;
+}
+
 export interface ContainerdOptions {
   place: Place;
-  /** Tells several of one place apart; the default is `node-1`. */
-  name?: string;
-  /** Its pods' addresses: from this last number to the next one. */
+  cgroup: Cgroup;
+  /** For all that it keeps; exists. */
+  folder: string;
+  /** Its pods' addresses, by their last numbers. */
   addresses?: readonly [first: number, last: number];
 }
 
@@ -33,48 +37,46 @@ const PAUSE = 'baton.test/pause:1';
 export async function startContainerd(t: Scope): Promise<Containerd> {
   const place = await makePlace();
   t.teardown(() => place.leave());
-  return addContainerd({ place });
+  return addContainerd({ place, cgroup: place.makeCgroup('node-1'), folder: place.folder });
 }
 
 /** Starts one in a place, and ends with it; returns when it answers and has the image of sandboxes. */
-export async function addContainerd({ place, ...options }: ContainerdOptions): Promise<Containerd> {
-  const { name = 'node-1', addresses = [10, 120] } = options;
-  const folder = join(place.folder, name);
+export async function addContainerd(options: ContainerdOptions): Promise<Containerd> {
+  const { place, cgroup, folder, addresses = [10, 120] } = options;
   const at = (path: string): string => join(folder, path);
-  mkdirSync(at('cni'), { recursive: true });
+  mkdirSync(at('cni'));
   writeFileSync(at('cni/10-bridge.conflist'), JSON.stringify(networkOf(place, at('addresses'), addresses)));
   writeFileSync(at('containerd.toml'), settings(at));
-  const socket = at('containerd.sock');
-  const ctr = (...args: string[]): Promise<string> => run('ctr', '--address', socket, '--namespace', 'k8s.io', ...args);
-  const [program = '', ...enter] = place.enter;
+  const client = containerdAt(at('containerd.sock'));
+  const [program, ...enter] = cgroup.enter;
   const server = createServer({
     name: 'containerd',
     program,
     args: [...enter, 'containerd', '--config', at('containerd.toml')],
     log: at('containerd.log'),
     isReady: () =>
-      ctr('version').then(
+      client.ctr('version').then(
         () => true,
         () => false,
       ),
   });
-  const containerd: Containerd = {
-    server,
-    socket,
-    cgroupParent: `/${place.name}`,
-    ctr,
-    // The CRI service sees it, and unpacks it, by itself.
-    importImage: async (archive) => void (await ctr('images', 'import', '--no-unpack', archive)),
-  };
   await server.start();
-  const busybox = { '/bin/busybox': '/bin/busybox' };
-  writeImage(at('pause.tar'), {
-    name: PAUSE,
-    layers: [busybox],
-    entrypoint: ['/bin/busybox', 'sleep', '2147483647'],
-  });
-  await containerd.importImage(at('pause.tar'));
-  return containerd;
+  const command = ['/bin/busybox', 'sleep', '2147483647'];
+  writeImage(at('pause.tar'), { name: PAUSE, layers: [{ '/bin/busybox': '/bin/busybox' }], entrypoint: command });
+  await client.importImage(at('pause.tar'));
+  return { ...client, server, cgroupParent: cgroup.path };
+}
+
+export function containerdAt(socket: string): ContainerdClient {
+  const ctr = (...args: string[]): Promise<string> => run('ctr', '--address', socket, '--namespace', 'k8s.io', ...args);
+  return {
+    socket,
+    ctr,
+    // The CRI service sees it, and unpacks it when it is used.
+    async importImage(archive) {
+      await ctr('images', 'import', '--no-unpack', archive);
+    },
+  };
 }
 
 const networkOf = ({ name, network }: Place, dataDir: string, [first, last]: readonly [number, number]): object => ({

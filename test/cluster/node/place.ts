@@ -18,12 +18,19 @@ export interface Place {
   readonly network: string;
   /** Likewise of its services'; the bridge is `.1` of these too, so that the API server can be. */
   readonly services: string;
-  /** Runs a program in the place's cgroup: its command, in front of the program's own. */
-  readonly enter: readonly string[];
-  /** Another address of the nodes' network on the bridge. */
+  /** Makes one for a node, below the place's. */
+  makeCgroup(node: string): Cgroup;
+  /** Another address of the nodes' network, on the bridge. */
   addAddress(last: number): Promise<string>;
   /** Ends every process in it, whatever it is, and removes everything. Safe to call twice. */
   leave(): Promise<void>;
+}
+
+export interface Cgroup {
+  /** In every hierarchy, from its root. */
+  readonly path: string;
+  /** What runs a program in it: its command, in front of the program's own. */
+  readonly enter: readonly [string, ...string[]];
 }
 
 const PREFIX = 'baton-place-';
@@ -64,7 +71,7 @@ export async function makePlace(): Promise<Place> {
       folder,
       network,
       services,
-      enter: ['/bin/sh', '-c', 'echo $$ >"$0" && exec "$@"', makeCgroup(name)],
+      makeCgroup: (node) => makeCgroup(name, node),
       async addAddress(last) {
         await run('ip', 'address', 'add', `${network}.${last}/32`, 'dev', name);
         return `${network}.${last}`;
@@ -135,20 +142,20 @@ async function claimNetwork(): Promise<{ number: number; claim: Server }> {
 
 const CGROUPS = '/sys/fs/cgroup';
 
-/** Makes it in every hierarchy; what starts in the place enters the file that is returned. */
-function makeCgroup(name: string): string {
+function makeCgroup(name: string, node: string): Cgroup {
   const isUnified = existsSync(join(CGROUPS, 'cgroup.controllers'));
   const hierarchies = isUnified
     ? ['.']
     : readdirSync(CGROUPS).filter((one) => existsSync(join(CGROUPS, one, 'cgroup.procs')));
-  for (const hierarchy of hierarchies) mkdirSync(join(CGROUPS, hierarchy, name, 'system'), { recursive: true });
-  if (isUnified) {
-    const controllers = readFileSync(join(CGROUPS, name, 'cgroup.controllers'), 'utf8')
-      .trim()
-      .split(/\s+/);
-    const enabled = controllers.map((one) => `+${one}`).join(' ');
-    writeFileSync(join(CGROUPS, name, 'cgroup.subtree_control'), enabled);
-  }
-  // Containers of a kubelet are below the place's cgroup, in whichever hierarchy.
-  return join(CGROUPS, isUnified ? '.' : 'pids', name, 'system', 'cgroup.procs');
+  const path = `/${name}/${node}`;
+  for (const hierarchy of hierarchies) mkdirSync(join(CGROUPS, hierarchy, path, 'system'), { recursive: true });
+  if (isUnified) for (const parent of ['', name, path]) enableControllers(join(CGROUPS, parent));
+  const file = join(CGROUPS, isUnified ? '.' : 'pids', path, 'system/cgroup.procs');
+  return { path, enter: ['/bin/sh', '-c', 'echo $$ >"$0" && exec "$@"', file] };
+}
+
+function enableControllers(cgroup: string): void {
+  const controllers = readFileSync(join(cgroup, 'cgroup.controllers'), 'utf8').trim().split(/\s+/);
+  const text = controllers.map((one) => `+${one}`).join(' ');
+  writeFileSync(join(cgroup, 'cgroup.subtree_control'), text);
 }
