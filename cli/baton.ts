@@ -13,6 +13,7 @@ const help = `Usage: baton COMMAND [OPTIONS]
 Hot upgrades for Kubernetes sidecars without dropping a request.
 
 Commands:
+  agent      run the agent of a node: hot upgrades of its pods
   controller run the controller of a cluster: webhooks and rollouts
   inject     print a pod with the sidecars that its SidecarSets inject
   migrate    wait in a postStart hook until the sidecar of this container serves
@@ -27,7 +28,8 @@ Exit status: 0 success, 1 failure, 2 wrong usage.
 `;
 
 const commands: Record<string, (args: string[], io: Io) => Promise<number> | number> = {
-  // Its libraries are many and large: they are loaded where they are needed.
+  // Their libraries are many and large: they are loaded where they are needed.
+  agent: async (args, io) => (await import('./agent.ts')).runAgentCommand(args, io),
   controller: async (args, io) => (await import('./controller.ts')).runControllerCommand(args, io),
   inject: runInject,
   migrate: runMigrate,
