@@ -1,7 +1,7 @@
 // Processes of `baton agent` on a real API server, with their role and policy; the node is played by the test kubelet.
 import { setTimeout as delay } from 'node:timers/promises';
 import { nodes, pods } from '../../../cluster/resource.ts';
-import { until } from '../../helpers/processes.ts';
+import { temporaryDirectory, until } from '../../helpers/processes.ts';
 import { serialClusterTest } from '../cluster-test.ts';
 import { metricOf, pairOf, recordOf, sceneOf, sharedSystem, type AgentScene } from './system.ts';
 
@@ -192,6 +192,31 @@ serialClusterTest('bad input: the pod is untouched, and says why', async (t) => 
   await scene.agent();
   await scene.untilPairs('side:2,side:empty');
 });
+
+serialClusterTest(
+  'no CRI socket, or a kubelet root that is elsewhere: the pod is untouched, and says so',
+  async (t) => {
+    const scene = await sceneOf(t, await start(t));
+    await scene.makePods(1, { hasFolder: true });
+    await scene.grant();
+    const nowhere = temporaryDirectory(t);
+    const blind = await scene.realAgent('--kubelet-root=', `--cri-socket=unix://${nowhere}/containerd.sock`);
+    await until('it is told', async () =>
+      /containerd\.sock.*\[ERR_BATON_RUNTIME\]/.test((await scene.lastEvent()) ?? ''),
+    );
+    t.is(await blind.kill('SIGTERM'), 0);
+    const lost = await scene.realAgent(`--kubelet-root=${nowhere}`, '--cri-socket=');
+    await until('it is told', async () =>
+      /root directory.*\[ERR_BATON_KUBELET_ROOT\]/.test((await scene.lastEvent()) ?? ''),
+    );
+    t.is((await scene.pods()).map(recordOf)[0], undefined);
+    t.is(await lost.kill('SIGTERM'), 0);
+
+    // With both switched off the pod's status decides.
+    await scene.realAgent('--kubelet-root=', '--cri-socket=');
+    await scene.untilPairs('side:2,side:empty');
+  },
+);
 
 serialClusterTest('the API server is away for some seconds in the middle: it goes on', async (t) => {
   const scene = await sceneOf(t, await start(t));

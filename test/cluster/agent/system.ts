@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { printGrants } from '../../../api/grant.ts';
 import {
+  batonVolume,
   copies,
   grantKey,
   hashKey,
@@ -80,19 +81,23 @@ export interface AgentScene {
   system: AgentSystem;
   namespace: string;
   node: string;
-  /** A process of the agent on this node, or another one, with an agent's own token. */
+  /** A process of the agent on this node, or another one, with an agent's own token; what it sees of the node is played. */
   agent: (flags?: AgentFlags, node?: string) => Promise<Service>;
+  /** `baton agent` itself. */
+  realAgent: (...args: string[]) => Promise<Service>;
   makePods: (
     count: number,
-    on?: { node?: string; prefix?: string; annotations?: Record<string, string> },
+    on?: { node?: string; prefix?: string; annotations?: Record<string, string>; hasFolder?: boolean },
   ) => Promise<void>;
   pods: () => Promise<WirePod[]>;
   /** Grants `side:2`, or another image, to all pods. */
   grant: (image?: string) => Promise<void>;
   /** Waits until the pairs of all pods run this, the copy that serves first. */
   untilPairs: (pair: string, ms?: number) => Promise<unknown>;
-  /** Reasons of the events about a pod, in the order of their times and names. */
+  /** Reasons of the events about a pod, in the order in which they were written. */
   events: (pod?: string) => Promise<string[]>;
+  /** What the last event about a pod says. */
+  lastEvent: (pod?: string) => Promise<string | undefined>;
 }
 
 const injected = { name: 'IS_INJECTED', value: 'true' };
@@ -104,6 +109,17 @@ const containers = [
     env: [injected, { name: 'SIDECARSET_VERSION', value: '1' }],
   })),
 ];
+/** The same as the webhook leaves them, with the folder where they meet. */
+const withFolder = {
+  volumes: [{ name: batonVolume.name, emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }],
+  containers: containers.map((container) => ({
+    ...container,
+    ...('env' in container && {
+      env: [...container.env, { name: 'BATON_DIR', value: batonVolume.directory }],
+      volumeMounts: [{ name: batonVolume.name, mountPath: batonVolume.directory, subPath: 'side' }],
+    }),
+  })),
+};
 const [first, second] = copies('side');
 const annotations = {
   [hashKey]: JSON.stringify({ set: { updateTimestamp: '2026-01-01T00:00:00Z', hash: 'h1', sidecarSetName: 'set' } }),
@@ -124,23 +140,32 @@ export async function sceneOf(t: Scope, system: AgentSystem): Promise<AgentScene
   await makeNode(node);
   const known = new Set([node]);
   const list = async (): Promise<WirePod[]> => (await cluster.list<WirePod>(pods, { namespace })).items;
+  type WireEvent = KubernetesObject & { reason: string; message: string; involvedObject: { name?: string } };
+  const eventsOf = async (pod = 'p0'): Promise<WireEvent[]> =>
+    (await cluster.list<WireEvent>(events, { namespace })).items
+      .filter(({ involvedObject }) => involvedObject.name === pod)
+      .sort((a, b) => Number(a.metadata.resourceVersion) - Number(b.metadata.resourceVersion));
+  const accessOn = async (on: string): Promise<string[]> => {
+    const kubeconfig = join(temporaryDirectory(t), 'agent.kubeconfig');
+    writeKubeconfig(kubeconfig, { ...admin, token: await tokenOnNode(admin, on) });
+    return [`--kubeconfig=${kubeconfig}`, `--node-name=${on}`];
+  };
   return {
     system,
     namespace,
     node,
     async agent(flags = {}, on = node) {
-      const kubeconfig = join(temporaryDirectory(t), 'agent.kubeconfig');
-      writeKubeconfig(kubeconfig, { ...admin, token: await tokenOnNode(admin, on) });
       const args = Object.entries(flags).map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`));
-      const service = await startService(t, 'test/cluster/agent/process.ts', [
-        `--kubeconfig=${kubeconfig}`,
-        `--node-name=${on}`,
-        ...args,
-      ]);
+      const service = await startService(t, 'test/cluster/agent/process.ts', [...(await accessOn(on)), ...args]);
       if (flags['die-in'] === undefined) await untilReady(service);
       return service;
     },
-    async makePods(count, { node: on = node, prefix = 'p', annotations: more = {} } = {}) {
+    async realAgent(...args) {
+      const service = await startService(t, 'cli/baton.ts', ['agent', ...(await accessOn(node)), ...args]);
+      await untilReady(service);
+      return service;
+    },
+    async makePods(count, { node: on = node, prefix = 'p', annotations: more = {}, hasFolder = false } = {}) {
       if (!known.has(on)) await makeNode(on);
       known.add(on);
       const make = (_: unknown, index: number): Promise<unknown> =>
@@ -151,7 +176,7 @@ export async function sceneOf(t: Scope, system: AgentSystem): Promise<AgentScene
             labels: { [injectedLabel]: 'true' },
             annotations: { ...annotations, ...more },
           },
-          spec: { nodeName: on, containers },
+          spec: { nodeName: on, ...(hasFolder ? withFolder : { containers }) },
         });
       await Promise.all(Array.from({ length: count }, make));
       await until('they run', async () =>
@@ -190,14 +215,8 @@ export async function sceneOf(t: Scope, system: AgentSystem): Promise<AgentScene
         },
         ms,
       ),
-    async events(pod = 'p0') {
-      type WireEvent = KubernetesObject & { reason: string; involvedObject: { name?: string }; lastTimestamp: string };
-      const { items } = await cluster.list<WireEvent>(events, { namespace });
-      return items
-        .filter(({ involvedObject }) => involvedObject.name === pod)
-        .sort((a, b) => Number(a.metadata.resourceVersion) - Number(b.metadata.resourceVersion))
-        .map(({ reason }) => reason);
-    },
+    events: async (pod) => (await eventsOf(pod)).map(({ reason }) => reason),
+    lastEvent: async (pod) => (await eventsOf(pod)).at(-1)?.message,
   };
 }
 
