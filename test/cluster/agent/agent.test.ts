@@ -231,5 +231,7 @@ serialClusterTest('the API server is away for some seconds in the middle: it goe
   await until('it answers', () => scene.pods().catch(() => undefined));
   await scene.untilPairs('side:2,side:empty', 60_000);
   t.is((await agent.page('/healthz'))?.status, 200);
-  t.deepEqual(agent.logged(40), []);
+  // An API server that has just started knows no roles yet.
+  const unexpected = agent.logged(40).filter(({ err }) => err?.code !== 'ERR_BATON_FORBIDDEN');
+  t.deepEqual(unexpected, []);
 });
