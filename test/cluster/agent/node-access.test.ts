@@ -1,7 +1,8 @@
 // What an agent sees and does on a real node: its containerd, its kubelet's volumes, a real registry.
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { stopGrace } from '../../../agent/cri/client.ts';
 import type { NodeView } from '../../../agent/hot-upgrade/view.ts';
@@ -303,8 +304,34 @@ nodeTest('listens in the pod’s own volume, which goes with the pod', async (t)
   const folder = join(scene.node.kubeletFolder, 'pods', uid);
   await until('and its volume', () => !existsSync(join(folder, 'volumes')), 60_000);
   t.log(`gone in ${Math.round(performance.now() - startedAt)} ms, with a grace of 2 s`);
-  t.false(execFileSync('cat', ['/proc/mounts'], { encoding: 'utf8' }).includes(uid));
+  t.false(readFileSync('/proc/mounts', 'utf8').includes(uid));
   t.deepEqual(node.errors, []);
+});
+
+nodeTest('a process without a single capability sees and hears the same', async (t) => {
+  const scene = await nodeScene(t, await cluster(t));
+  const pod = await podWithPair(scene, await addImage(t, scene.node, sidecarImage(script)));
+  const { socket: criSocket, kubeletFolder: kubeletRoot } = scene.node;
+  const input = JSON.stringify({ pod: annotated(pod, recordFor()), criSocket, kubeletRoot });
+  const program = fileURLToPath(new URL('confined.ts', import.meta.url));
+  const drop = ['--bounding-set=-all', '--inh-caps=-all', '--no-new-privs'];
+  const child = spawn('setpriv', [...drop, process.execPath, '--import', 'tsx', program, input]);
+  t.teardown(() => child.kill('SIGKILL'));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+  await until('its look', () => output.includes('\n'), 30_000);
+  const pid = (await pidOf(scene.node, containerIdOf(pod, first))) ?? 0;
+  const notice = Buffer.from(JSON.stringify({ version: '7', phase: 'serving' }));
+  t.true(native.notify(`/proc/${pid}/root/run/baton/agent.sock`, notice), output);
+  await until('that it heard', () => output.includes('heard'), 10_000);
+  t.deepEqual(
+    output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object),
+    [{ versions: ['7', '8'], containers: [first, second], kubelet: true }, { heard: true }],
+  );
+  t.false(existsSync(`/proc/${pid}/root/run/baton/agent.sock`));
 });
 
 serialNodeTest('a kubelet and a runtime that start again are seen to', async (t) => {
