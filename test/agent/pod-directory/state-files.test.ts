@@ -1,8 +1,9 @@
 // The pods' volumes as an agent reads them; a pod can put anything into its own.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'ava';
 import { stateFilesOf } from '../../../agent/pod-directory/state-files.ts';
 import type { StateFile } from '../../../api/pod-contract.ts';
@@ -94,12 +95,13 @@ const hostile: Record<string, (path: string) => void> = {
   },
   'a link to itself': (path) => symlinkSync(path, path),
   'a folder': (path) => mkdirSync(path),
+  // From within its folder: the whole path is too long for a socket's.
   'a socket': (path) =>
-    void execFileSync(process.execPath, [
-      '-e',
-      `require('net').createServer().listen(process.argv[1], () => process.exit())`,
-      path,
-    ]),
+    void spawnSync(
+      process.execPath,
+      ['-e', `require('net').createServer().listen('8.json', () => process.kill(process.pid, 'SIGKILL'))`],
+      { cwd: dirname(path) },
+    ),
   'an empty file': (path) => writeFileSync(path, ''),
   'half a file': (path) => writeFileSync(path, JSON.stringify(stateOf('8')).slice(0, 50)),
   'deep JSON': (path) => writeFileSync(path, '['.repeat(64 * 1024)),
@@ -118,6 +120,7 @@ for (const [what, put] of Object.entries(hostile)) {
     const volume = makeVolume(t);
     write(volume, stateOf('7'));
     put(join(volume.folder(), '8.json'));
+    t.truthy(lstatSync(join(volume.folder(), '8.json')));
     const before = descriptors();
     t.deepEqual(read(volume), [stateOf('7')]);
     t.is(descriptors(), before);
