@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'ava';
+import fc from 'fast-check';
 import { stateFilesOf } from '../../../agent/pod-directory/state-files.ts';
 import type { StateFile } from '../../../api/pod-contract.ts';
 import { copies, versionKey } from '../../../api/pod-contract.ts';
@@ -126,6 +127,29 @@ for (const [what, put] of Object.entries(hostile)) {
     t.is(descriptors(), before);
   });
 }
+
+test('whatever bytes a file has, it is no state file, or one of its own version', (t) => {
+  const volume = makeVolume(t);
+  const good = JSON.stringify(stateOf('8'));
+  const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array));
+  const cut = fc.nat(good.length).map((length) => Buffer.from(good.slice(0, length)));
+  const changed = fc
+    .tuple(fc.constantFrom(...Object.keys(stateOf('8'))), fc.jsonValue())
+    .map(([key, value]) => Buffer.from(JSON.stringify({ ...stateOf('8'), [key]: value })));
+  let read8 = 0;
+  fc.assert(
+    fc.property(fc.oneof(bytes, cut, changed), (content) => {
+      writeFileSync(join(volume.folder(), '8.json'), content);
+      for (const state of read(volume) ?? []) {
+        read8 += 1;
+        t.is(state.version, '8');
+        t.true(Number.isFinite(state.heartbeatAt) && typeof state.holdsListeners === 'boolean');
+      }
+    }),
+    { numRuns: 500 },
+  );
+  t.true(read8 > 0);
+});
 
 rootTest('a device is not opened', (t) => {
   const volume = makeVolume(t);
