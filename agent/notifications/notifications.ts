@@ -19,7 +19,7 @@ export interface NotificationsOptions {
 /** The sockets in the volumes of the pods whose upgrade is under way. */
 export interface Notifications {
   /**
-   * Opens and closes sockets, so that they are there for pods that are under way (uids) and not being deleted, and for no others:
+   * Opens and closes sockets, so that they are there for pods that are under way (uids) and neither being deleted nor ended, and for no others:
    * a bound socket keeps the kubelet from unmounting its volume.
    */
   attend(pods: readonly Pod[], underWay: ReadonlySet<string>): void;
@@ -76,18 +76,16 @@ export function createNotifications({
     }
   };
 
-  const shut = (uid: string, { pod, mailboxes }: Attended, isStaying: boolean): void => {
+  const shut = (uid: string, { pod, mailboxes }: Attended, stays: boolean): void => {
     attended.delete(uid);
     for (const mailbox of mailboxes.values()) mailbox.close();
     // The volume of a pod that goes is the kubelet's to remove, and may be gone already.
-    if (isStaying) for (const sidecar of mailboxes.keys()) within(pod, sidecar, removeSocket);
+    if (stays) for (const sidecar of mailboxes.keys()) within(pod, sidecar, removeSocket);
   };
 
   return {
     attend(pods, underWay) {
-      const staying = new Map(
-        pods.flatMap((pod) => (pod.metadata?.deletionTimestamp === undefined ? [[pod.metadata?.uid ?? '', pod]] : [])),
-      );
+      const staying = new Map(pods.filter(isStaying).map((pod) => [pod.metadata?.uid ?? '', pod]));
       for (const [uid, known] of attended) {
         if (!underWay.has(uid) || !staying.has(uid)) shut(uid, known, staying.has(uid));
       }
@@ -105,4 +103,9 @@ export function createNotifications({
       for (const [uid, known] of attended) shut(uid, known, true);
     },
   };
+}
+
+/** Its volume is still the pod's. */
+function isStaying({ metadata, status }: Pod): boolean {
+  return metadata?.deletionTimestamp === undefined && status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
 }

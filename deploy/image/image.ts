@@ -29,55 +29,73 @@ interface Blob {
 }
 
 /**
- * Writes an image as an OCI archive, for `ctr images import`, `skopeo copy oci-archive:` or `docker load`. No registry and
- * no Docker: the files are this machine's. The same image has the same bytes, whenever it is written.
+ * Writes images as one OCI archive, for `ctr images import` and, where it is only one, `skopeo copy oci-archive:` or `docker
+ * load`. No registry and no Docker: the files are this machine's. The same images have the same bytes, whenever they are
+ * written; a layer that several have, the same object, is read and stored once.
  *
- * @returns the manifest's digest, by which registries and the kubelet know the image
+ * @returns the digests of their manifests, by which registries and the kubelet know them
  * @throws Error when a file or a library of a program is not there
  */
-export function writeImage(file: string, image: Image): string {
-  const { name, layers, entrypoint, env, user, workingDir } = image;
-  const architecture = image.architecture ?? ARCHITECTURES[process.arch] ?? process.arch;
-  const blobs = layers.map((files) => blob(tar(entriesOf(files))));
-  const config = json({
-    architecture,
-    os: 'linux',
-    created: '1970-01-01T00:00:00Z',
-    config: {
-      Entrypoint: entrypoint,
-      Env: Object.entries({ PATH, ...env }).map(([key, value]) => `${key}=${value}`),
-      ...(user !== undefined && { User: user }),
-      ...(workingDir !== undefined && { WorkingDir: workingDir }),
-    },
-    rootfs: { type: 'layers', diff_ids: blobs.map(({ digest }) => digest) },
+export function writeImages(file: string, images: readonly Image[]): string[] {
+  const layers = new Map<Files, Blob>();
+  for (const files of images.flatMap((image) => image.layers))
+    if (!layers.has(files)) layers.set(files, blob(tar(entriesOf(files))));
+  const stored = new Map<string, Blob>();
+  const manifests = images.map((image) => {
+    const blobs = image.layers.flatMap((files) => layers.get(files) ?? []);
+    const config = configOf(image, blobs);
+    const manifest = json({
+      schemaVersion: 2,
+      mediaType: MANIFEST,
+      config: { mediaType: `${OCI}.config.v1+json`, digest: config.digest, size: config.size },
+      layers: blobs.map(({ digest, size }) => ({ mediaType: `${OCI}.layer.v1.tar`, digest, size })),
+    });
+    for (const one of [...blobs, config, manifest]) stored.set(one.digest, one);
+    const { name } = image;
+    return {
+      mediaType: MANIFEST,
+      digest: manifest.digest,
+      size: manifest.size,
+      platform: { architecture: architectureOf(image), os: 'linux' },
+      annotations: {
+        'io.containerd.image.name': name,
+        'org.opencontainers.image.ref.name': name.slice(name.lastIndexOf(':') + 1),
+      },
+    };
   });
-  const oci = 'application/vnd.oci.image';
-  const manifest = json({
-    schemaVersion: 2,
-    mediaType: `${oci}.manifest.v1+json`,
-    config: { mediaType: `${oci}.config.v1+json`, digest: config.digest, size: config.size },
-    layers: blobs.map(({ digest, size }) => ({ mediaType: `${oci}.layer.v1.tar`, digest, size })),
-  });
-  const tag = name.slice(name.lastIndexOf(':') + 1);
-  const index = {
-    mediaType: `${oci}.manifest.v1+json`,
-    digest: manifest.digest,
-    size: manifest.size,
-    platform: { architecture, os: 'linux' },
-    annotations: { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': tag },
-  };
   const entry = (path: string, content: Buffer) => ({ path, mode: 0o644, content });
-  const stored = new Map([...blobs, config, manifest].map((one) => [one.digest.replace(':', '/'), one]));
   const archive = tar([
     entry('oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}')),
-    entry('index.json', Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [index] }))),
-    ...[...stored].map(([path, { parts }]) => entry(`blobs/${path}`, Buffer.concat(parts))),
+    entry('index.json', Buffer.from(JSON.stringify({ schemaVersion: 2, manifests }))),
+    ...[...stored].map(([digest, { parts }]) => entry(`blobs/${digest.replace(':', '/')}`, Buffer.concat(parts))),
   ]);
   const descriptor = openSync(file, 'w');
   for (const part of archive) write(descriptor, part);
   closeSync(descriptor);
-  return manifest.digest;
+  return manifests.map(({ digest }) => digest);
 }
+
+/** {@link writeImages} with one; its digest. */
+export const writeImage = (file: string, image: Image): string => writeImages(file, [image])[0] ?? '';
+
+const OCI = 'application/vnd.oci.image';
+const MANIFEST = `${OCI}.manifest.v1+json`;
+
+const architectureOf = ({ architecture = ARCHITECTURES[process.arch] ?? process.arch }: Image): string => architecture;
+
+const configOf = (image: Image, layers: readonly Blob[]): Blob =>
+  json({
+    architecture: architectureOf(image),
+    os: 'linux',
+    created: '1970-01-01T00:00:00Z',
+    config: {
+      Entrypoint: image.entrypoint,
+      Env: Object.entries({ PATH, ...image.env }).map(([key, value]) => `${key}=${value}`),
+      ...(image.user !== undefined && { User: image.user }),
+      ...(image.workingDir !== undefined && { WorkingDir: image.workingDir }),
+    },
+    rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => digest) },
+  });
 
 function blob(parts: readonly Buffer[]): Blob {
   const hash = createHash('sha256');

@@ -7,17 +7,21 @@ import { getBinaries } from './binaries/get.ts';
 import { sourceHere } from './binaries/machine.ts';
 import { startProgress } from './binaries/progress.ts';
 import { startControlPlane } from './control-plane/start.ts';
+import { obstacle } from './node/obstacle.ts';
+import { startCluster } from './node/start.ts';
 
 const help = `Usage: npm run cluster [-- OPTIONS]
 
 Starts etcd, kube-apiserver and, where its binary is there, kube-controller-manager on free ports of the loopback, prints
 the KUBECONFIG to use, and ends them, with everything in them, at Ctrl-C. No root is needed, and nothing else runs: no
-scheduler and no node.
+scheduler and no node, but with --node.
 
 The binaries come from the folder KUBEBUILDER_ASSETS, or they are built from Go modules, once, into
 $XDG_CACHE_HOME/baton-test or ~/.cache/baton-test, or, without Go, downloaded from the releases for envtest.
 
 Options:
+  --node     also starts all controllers, the scheduler and a real node (containerd and kubelet, on a bridge of their own);
+             needs root, and what CONTRIBUTING.md names. Images: npm run image, then ctr with the socket that is printed
   --prepare  only gets the binaries; where none can be had that is an error with BATON_CLUSTER=required only
   --help     this text
 
@@ -25,9 +29,10 @@ Exit status: 0 success, 1 failure, 2 wrong usage.
 `;
 
 async function main(args: string[]): Promise<number> {
-  let options: { help?: boolean; prepare?: boolean };
+  let options: { help?: boolean; node?: boolean; prepare?: boolean };
   try {
-    options = parseArgs({ args, options: { help: { type: 'boolean' }, prepare: { type: 'boolean' } } }).values;
+    const flag = { type: 'boolean' } as const;
+    options = parseArgs({ args, options: { help: flag, node: flag, prepare: flag } }).values;
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n${help}`);
     return 2;
@@ -41,6 +46,8 @@ async function main(args: string[]): Promise<number> {
     process.stderr.write(`# tests against a real control plane will be skipped, because ${source.reason}\n`);
     return 0;
   }
+  const reason = options.node ? obstacle(source) : undefined;
+  if (reason !== undefined) throw new Error(`no node: ${reason}`);
   const binaries = await getBinaries(
     source,
     startProgress((line) => process.stderr.write(line)),
@@ -53,8 +60,11 @@ async function main(args: string[]): Promise<number> {
   const asked = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
   });
-  const controlPlane = await startControlPlane({ binaries });
+  const cluster = options.node ? await startCluster({ binaries }) : undefined;
+  const controlPlane = cluster ?? (await startControlPlane({ binaries }));
   process.stdout.write(`export KUBECONFIG=${controlPlane.kubeconfigs['admin'] ?? ''}\n`);
+  for (const { socket } of cluster?.nodes ?? [])
+    process.stdout.write(`export CONTAINERD_ADDRESS=${socket} CONTAINERD_NAMESPACE=k8s.io\n`);
   process.stderr.write('# Ctrl-C ends it\n');
   // A promise alone keeps no process running.
   const alive = setInterval(() => undefined, 60_000);

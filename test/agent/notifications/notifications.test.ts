@@ -17,6 +17,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import fc from 'fast-check';
 import { loadDatagrams } from '../../../agent/notifications/datagram-socket.ts';
 import { readNotice } from '../../../agent/notifications/notice.ts';
 import { createNotifications, type Notifications } from '../../../agent/notifications/notifications.ts';
@@ -115,6 +116,16 @@ test.serial('when the pod is being deleted nothing of it stays open', (t) => {
   t.deepEqual(errors, []);
 });
 
+test.serial('a pod that has ended is not listened to, and its volume may be gone', (t) => {
+  const { attend, pod, kubeletRoot, errors } = listen(t);
+  Object.assign(pod.metadata.annotations, recordFor());
+  attend(true);
+  rmSync(join(kubeletRoot, 'pods'), { recursive: true });
+  for (const phase of ['Failed', 'Succeeded']) attend(true, { ...pod, status: { phase } });
+  t.deepEqual(openSockets(), []);
+  t.deepEqual(errors, []);
+});
+
 test.serial('when the pod and its volume are gone, so is the socket', (t) => {
   const { attend, notifications, kubeletRoot, errors } = listen(t);
   attend(true);
@@ -196,6 +207,29 @@ test.serial('what is no notice wakes nobody', async (t) => {
   await until('room in the queue', () => send(notice));
   await until('the one notice', () => notices.length > 0);
   t.is(notices.length, 1);
+});
+
+test.serial('whatever bytes come, a notice is what was checked', (t) => {
+  const json = fc.json().map((text) => Buffer.from(text));
+  const near = fc
+    .record({
+      version: fc.oneof(fc.string(), fc.nat().map(String)),
+      phase: fc.oneof(fc.string(), fc.constant('serving')),
+    })
+    .map((value) => Buffer.from(JSON.stringify(value)));
+  const bytes = fc.uint8Array({ maxLength: 600 }).map((array) => Buffer.from(array));
+  let good = 0;
+  fc.assert(
+    fc.property(fc.oneof(json, near, bytes), (datagram) => {
+      const read = readNotice(datagram);
+      if (!read) return;
+      good += 1;
+      t.regex(read.version, /^\d{1,20}$/);
+      t.regex(read.phase, /^[a-z]{1,20}$/);
+    }),
+    { numRuns: 500 },
+  );
+  t.true(good > 0);
 });
 
 test.serial('who floods the socket is listened to no longer, and other pods still are', async (t) => {

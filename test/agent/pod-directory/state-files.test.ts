@@ -1,8 +1,9 @@
 // The pods' volumes as an agent reads them; a pod can put anything into its own.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,8 +14,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'ava';
+import fc from 'fast-check';
 import { stateFilesOf } from '../../../agent/pod-directory/state-files.ts';
 import type { StateFile } from '../../../api/pod-contract.ts';
 import { copies, versionKey } from '../../../api/pod-contract.ts';
@@ -94,12 +96,13 @@ const hostile: Record<string, (path: string) => void> = {
   },
   'a link to itself': (path) => symlinkSync(path, path),
   'a folder': (path) => mkdirSync(path),
+  // From within its folder: the whole path is too long for a socket's.
   'a socket': (path) =>
-    void execFileSync(process.execPath, [
-      '-e',
-      `require('net').createServer().listen(process.argv[1], () => process.exit())`,
-      path,
-    ]),
+    void spawnSync(
+      process.execPath,
+      ['-e', `require('net').createServer().listen('8.json', () => process.kill(process.pid, 'SIGKILL'))`],
+      { cwd: dirname(path) },
+    ),
   'an empty file': (path) => writeFileSync(path, ''),
   'half a file': (path) => writeFileSync(path, JSON.stringify(stateOf('8')).slice(0, 50)),
   'deep JSON': (path) => writeFileSync(path, '['.repeat(64 * 1024)),
@@ -118,11 +121,35 @@ for (const [what, put] of Object.entries(hostile)) {
     const volume = makeVolume(t);
     write(volume, stateOf('7'));
     put(join(volume.folder(), '8.json'));
+    t.truthy(lstatSync(join(volume.folder(), '8.json')));
     const before = descriptors();
     t.deepEqual(read(volume), [stateOf('7')]);
     t.is(descriptors(), before);
   });
 }
+
+test('whatever bytes a file has, it is no state file, or one of its own version', (t) => {
+  const volume = makeVolume(t);
+  const good = JSON.stringify(stateOf('8'));
+  const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array));
+  const cut = fc.nat(good.length).map((length) => Buffer.from(good.slice(0, length)));
+  const changed = fc
+    .tuple(fc.constantFrom(...Object.keys(stateOf('8'))), fc.jsonValue())
+    .map(([key, value]) => Buffer.from(JSON.stringify({ ...stateOf('8'), [key]: value })));
+  let read8 = 0;
+  fc.assert(
+    fc.property(fc.oneof(bytes, cut, changed), (content) => {
+      writeFileSync(join(volume.folder(), '8.json'), content);
+      for (const state of read(volume) ?? []) {
+        read8 += 1;
+        t.is(state.version, '8');
+        t.true(Number.isFinite(state.heartbeatAt) && typeof state.holdsListeners === 'boolean');
+      }
+    }),
+    { numRuns: 500 },
+  );
+  t.true(read8 > 0);
+});
 
 rootTest('a device is not opened', (t) => {
   const volume = makeVolume(t);

@@ -10,9 +10,9 @@ import { run } from './run.ts';
 export interface ContainerdClient {
   /** Its socket, which is the CRI's too. */
   readonly socket: string;
-  ctr(...args: string[]): Promise<string>;
+  ctr: (...args: string[]) => Promise<string>;
   /** Makes an archive's image known under the name that it has there. */
-  importImage(archive: string): Promise<void>;
+  importImage: (archive: string) => Promise<void>;
 }
 
 /** A containerd of its own (Debian's), with the network of its place. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { writeImage, type Image } from '../../../deploy/image/image.ts';
+import { writeImages, type Image } from '../../../deploy/image/image.ts';
 import type { Files } from '../../../deploy/image/files.ts';
 import { temporaryDirectory, type Scope } from '../../helpers/processes.ts';
 import { containerdAt } from './containerd.ts';
@@ -10,22 +10,34 @@ export const nodeLayer: Files = { '/usr/local/bin/node': process.execPath };
 /** Static, so alone it is enough: `/bin/busybox sh -c ...`. */
 export const busyboxLayer: Files = { '/bin/busybox': '/bin/busybox' };
 
+/** A name of the test's own is given to it, unless it has one. */
+export type TestImage = Omit<Image, 'name'> & { name?: string };
+
 /**
- * Makes an image and imports it into a node's containerd: no registry. Its name, which pods use (with
- * `imagePullPolicy: IfNotPresent`), is the test's own unless one is given. It is removed at the end of the test.
+ * Makes images and imports them into a node's containerd, all at once: no registry. They are there until the node goes; pods
+ * use their names, and nothing is pulled.
  *
  * @param node where; its socket is enough
+ * @returns their names, by the given keys
  */
-export async function addImage(
+export async function addImages<Key extends string>(
   t: Scope,
   node: { socket: string },
-  { name = `baton.test/${randomBytes(4).toString('hex')}:1`, ...image }: Omit<Image, 'name'> & { name?: string },
-): Promise<string> {
-  const archive = join(temporaryDirectory(t), 'image.tar');
-  writeImage(archive, { name, ...image });
-  const { ctr, importImage } = containerdAt(node.socket);
-  await importImage(archive);
-  // The node may be gone before.
-  t.teardown(() => ctr('images', 'rm', name).catch(() => undefined));
-  return name;
+  images: Readonly<Record<Key, TestImage>>,
+): Promise<Record<Key, string>> {
+  const named = (Object.entries(images) as [Key, TestImage][]).map(
+    ([key, { name = `baton.test/${randomBytes(4).toString('hex')}:1`, ...image }]) =>
+      [key, { name, ...image }] as const,
+  );
+  const archive = join(temporaryDirectory(t), 'images.tar');
+  writeImages(
+    archive,
+    named.map(([, image]) => image),
+  );
+  await containerdAt(node.socket).importImage(archive);
+  return Object.fromEntries(named.map(([key, { name }]) => [key, name])) as Record<Key, string>;
 }
+
+/** {@link addImages} with one; its name. */
+export const addImage = async (t: Scope, node: { socket: string }, image: TestImage): Promise<string> =>
+  (await addImages(t, node, { image })).image;

@@ -1,12 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { batonImage } from '../../../deploy/image/baton.ts';
 import { until } from '../../helpers/processes.ts';
 import { ask } from '../control-plane/api.ts';
 import { containerIdOf, pidOf, runInNetworkOf } from './container.ts';
-import { addImage, busyboxLayer, nodeLayer } from './image.ts';
+import { addImage, addImages, busyboxLayer, nodeLayer } from './image.ts';
 import { startLoadIn } from './load.ts';
 import { cluster, nodeTest } from './node-test.ts';
 import { recordReadiness } from './readiness.ts';
 import { startRegistry } from './registry.ts';
 import { containerOf, isReady, nodeScene, type WirePod } from './scene.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Answers with its version, and at `/api` with what the API server says to its service account. */
 const server = `
@@ -25,8 +31,9 @@ createServer(({ url }, response) => {
 process.on('SIGTERM', () => process.exit());
 `;
 
+const serverLayer = { '/app/server.js': { content: server } };
 const serverImage = (version: string) => ({
-  layers: [nodeLayer, { '/app/server.js': { content: server } }],
+  layers: [nodeLayer, serverLayer],
   entrypoint: ['node', 'server.js'],
   env: { VERSION: version },
   workingDir: '/app',
@@ -39,7 +46,7 @@ const reasonOf = (pod: WirePod): string | undefined => containerOf(pod, 'app')?.
 
 /** A request from inside the pod. */
 const askIn = async (pid: number, port: number, path: string): Promise<string> =>
-  runInNetworkOf(pid, '/bin/busybox', 'wget', '-q', '-T', '10', '-O', '-', `http://127.0.0.1:${port}${path}`);
+  runInNetworkOf(pid, '/bin/busybox', 'wget', '-q', '-O', '-', `http://127.0.0.1:${port}${path}`);
 
 nodeTest('a pod runs an image of files, and knows the API server as pods do', async (t) => {
   const scene = await nodeScene(t, await cluster(t));
@@ -69,11 +76,33 @@ nodeTest('a pod runs an image of files, and knows the API server as pods do', as
   t.is(await ask(scene.admin, 'GET', `${path}/pods/pod/log?container=app`), '');
 });
 
+nodeTest('the images of Baton run, the controller as a user without rights', async (t) => {
+  const scene = await nodeScene(t, await cluster(t));
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  for (const component of ['controller', 'agent'] as const) {
+    const image = await addImage(
+      t,
+      scene.node,
+      batonImage(root, component, `baton.test/${component}:${scene.namespace}`),
+    );
+    const securityContext = {
+      readOnlyRootFilesystem: true,
+      allowPrivilegeEscalation: false,
+      runAsNonRoot: component === 'controller',
+    };
+    const container = { name: 'app', image, args: ['--version'], securityContext };
+    await scene.createPod(component, { restartPolicy: 'Never', containers: [container] });
+    await scene.untilPod('its end', component, ({ status }) => ['Succeeded', 'Failed'].includes(status?.phase ?? ''));
+    const path = `/api/v1/namespaces/${scene.namespace}/pods/${component}/log`;
+    t.is(await ask(scene.admin, 'GET', path), `${version}\n`);
+  }
+});
+
 nodeTest(
   'another image restarts that container alone: the pod stays Ready, and the other one answers all along',
   async (t) => {
     const scene = await nodeScene(t, await cluster(t));
-    const [v1, v2] = [await addImage(t, scene.node, serverImage('1')), await addImage(t, scene.node, serverImage('2'))];
+    const { v1, v2 } = await addImages(t, scene.node, { v1: serverImage('1'), v2: serverImage('2') });
     const containers = [
       { name: 'app', image: v1, args: ['8000'] },
       { name: 'side', image: v1, args: ['9000'] },

@@ -19,11 +19,11 @@ export interface NodeScene {
   node: NodeFacts;
   namespace: string;
   /** Creates a pod on the node, with 2 s of grace unless its spec says otherwise. */
-  createPod(name: string, spec: PodSpec, labels?: Record<string, string>): Promise<WirePod>;
+  createPod: (name: string, spec: PodSpec, labels?: Record<string, string>) => Promise<WirePod>;
   /** Waits until the pod is so; a failure has its status. */
-  untilPod(what: string, name: string, holds: (pod: WirePod) => boolean, ms?: number): Promise<WirePod>;
+  untilPod: (what: string, name: string, holds: (pod: WirePod) => boolean, ms?: number) => Promise<WirePod>;
   /** Patches the image of a container. */
-  setImage(name: string, container: string, image: string): Promise<WirePod>;
+  setImage: (name: string, container: string, image: string) => Promise<WirePod>;
 }
 
 /** Pods start in a second; a busy machine takes its time. */
@@ -54,15 +54,13 @@ export async function nodeScene(t: ExecutionContext, facts: ClusterFacts, index 
         throw new Error(`${what}: ${JSON.stringify(seen?.status)}`, { cause: error });
       });
     },
-    setImage: (name, container, image) =>
-      // A strategic merge patch knows containers by name.
-      cluster.get<WirePod>(pods, { namespace, name }).then(({ spec }) => {
-        const at = spec?.containers.findIndex((one) => one.name === container) ?? -1;
-        return cluster.patch<WirePod>(pods, { namespace, name }, [
-          { op: 'test', path: `/spec/containers/${at}/name`, value: container },
-          { op: 'replace', path: `/spec/containers/${at}/image`, value: image },
-        ]);
-      }),
+    async setImage(name, container, image) {
+      const { spec } = await cluster.get<WirePod>(pods, { namespace, name });
+      // The order of containers never changes.
+      const at = spec?.containers.findIndex((one) => one.name === container) ?? -1;
+      const path = `/spec/containers/${at}/image`;
+      return cluster.patch<WirePod>(pods, { namespace, name }, [{ op: 'replace', path, value: image }]);
+    },
   };
 }
 

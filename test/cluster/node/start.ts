@@ -32,9 +32,12 @@ export async function startCluster({ nodes: count = 1, users, ...options }: Clus
   const place = await makePlace();
   let controlPlane: OwnControlPlane | undefined;
   const stop = async (): Promise<void> => {
-    // The kubelets first: they would want to tell.
-    await place.leave();
-    await controlPlane?.stop();
+    try {
+      // The kubelets first: they would want to tell.
+      await place.leave();
+    } finally {
+      await controlPlane?.stop();
+    }
   };
   try {
     controlPlane = await startControlPlane({

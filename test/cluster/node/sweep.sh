@@ -11,9 +11,10 @@ for _ in $(seq 100); do
   grep -ls "\"$folder/" /var/lib/cni/results/* | while read -r result; do rm -f "$result"; done
   ip link delete "$name" 2>/dev/null
   find /sys/fs/cgroup/"$name" /sys/fs/cgroup/*/"$name" -depth -type d -exec rmdir {} \; 2>/dev/null
-  # Never into what is still mounted.
-  rm -rf --one-file-system "$folder" 2>/dev/null
-  [ -e "$folder" ] || ls -d /sys/fs/cgroup/*/"$name" /sys/fs/cgroup/"$name" >/dev/null 2>&1 || exit 0
+  # Never into what is still mounted: it may be a folder of the machine's.
+  grep -q " $folder/" /proc/self/mounts || rm -rf --one-file-system "$folder" 2>/dev/null
+  left=$(find /sys/fs/cgroup -maxdepth 2 -name "$name" 2>/dev/null)
+  [ -e "$folder" ] || [ -n "$left" ] || exit 0
   sleep 0.05
 done
 echo "$folder or the cgroup $name cannot be removed" >&2

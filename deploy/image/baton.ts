@@ -1,0 +1,36 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Image } from './image.ts';
+
+/** The services that Baton has images of. */
+export type Component = 'controller' | 'agent';
+
+/**
+ * The image of a service: this machine's Node.js and the bundle that `npm run build` made. As `deploy/Dockerfile` builds it, but
+ * from what is here. The controller is a user without rights; the agent, which reads other users' volumes, is root.
+ *
+ * @param root the repository's folder
+ * @throws Error when the bundle is not there
+ */
+export function batonImage(root: string, component: Component, name: string): Image {
+  const dist = join(root, 'dist');
+  if (!existsSync(join(dist, 'baton.js'))) throw new Error(`there is no ${dist}/baton.js: run npm run build first`);
+  const bundle = readdirSync(dist).filter((entry) => entry === 'baton.js' || entry === 'chunks');
+  // The bundle finds its version, and the addon, by its package's name.
+  const files = ['package.json', 'build/Release/baton.node', ...bundle.map((entry) => `dist/${entry}`)];
+  const passwd = 'root:x:0:0::/:/sbin/nologin\nbaton:x:65532:65532::/:/sbin/nologin\n';
+  return {
+    name,
+    layers: [
+      { '/usr/local/bin/node': process.execPath },
+      {
+        '/etc/passwd': { content: passwd },
+        ...Object.fromEntries(files.map((file) => [`/app/${file}`, join(root, file)])),
+      },
+    ],
+    entrypoint: ['node', '/app/dist/baton.js'],
+    env: { NODE_ENV: 'production' },
+    workingDir: '/app',
+    user: component === 'controller' ? '65532:65532' : '0:0',
+  };
+}
