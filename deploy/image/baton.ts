@@ -1,9 +1,20 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Files } from './files.ts';
 import type { Image } from './image.ts';
 
 /** The services that Baton has images of. */
 export type Component = 'controller' | 'agent';
+
+/** This machine's Node.js as `/usr/local/bin/node`: one object, so that images which are written together share it. */
+export const nodeLayer: Files = { '/usr/local/bin/node': process.execPath };
+
+/** Sockets for the notices of sidecars: the package is compiled, so it is no part of the bundle. */
+const datagrams = [
+  ...['package.json', 'lib', 'build/Release/unix_dgram.node'].map((file) => `node_modules/unix-dgram/${file}`),
+  ...['package.json', 'bindings.js'].map((file) => `node_modules/bindings/${file}`),
+  ...['package.json', 'index.js'].map((file) => `node_modules/file-uri-to-path/${file}`),
+];
 
 /**
  * The image of a service: this machine's Node.js and the bundle that `npm run build` made. As `deploy/Dockerfile` builds it, but
@@ -17,12 +28,13 @@ export function batonImage(root: string, component: Component, name: string): Im
   if (!existsSync(join(dist, 'baton.js'))) throw new Error(`there is no ${dist}/baton.js: run npm run build first`);
   const bundle = readdirSync(dist).filter((entry) => entry === 'baton.js' || entry === 'chunks');
   // The bundle finds its version, and the addon, by its package's name.
-  const files = ['package.json', 'build/Release/baton.node', ...bundle.map((entry) => `dist/${entry}`)];
+  const own = ['package.json', 'build/Release/baton.node', ...bundle.map((entry) => `dist/${entry}`)];
+  const files = component === 'agent' ? [...own, ...datagrams] : own;
   const passwd = 'root:x:0:0::/:/sbin/nologin\nbaton:x:65532:65532::/:/sbin/nologin\n';
   return {
     name,
     layers: [
-      { '/usr/local/bin/node': process.execPath },
+      nodeLayer,
       {
         '/etc/passwd': { content: passwd },
         ...Object.fromEntries(files.map((file) => [`/app/${file}`, join(root, file)])),

@@ -2,11 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { writeImages, type Image } from '../../../deploy/image/image.ts';
 import type { Files } from '../../../deploy/image/files.ts';
+export { nodeLayer } from '../../../deploy/image/baton.ts';
 import { temporaryDirectory, type Scope } from '../../helpers/processes.ts';
 import { containerdAt } from './containerd.ts';
 
-/** Node.js as `/usr/local/bin/node`: the first layer of images that run JavaScript. */
-export const nodeLayer: Files = { '/usr/local/bin/node': process.execPath };
 /** Static, so alone it is enough: `/bin/busybox sh -c ...`. */
 export const busyboxLayer: Files = { '/bin/busybox': '/bin/busybox' };
 

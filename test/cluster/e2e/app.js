@@ -1,0 +1,35 @@
+// An app that calls its sidecars every 100 ms over kept connections. CALLS names their ports: `9091,9092`. At SIGUSR2 it prints
+// what it saw so far as one line of JSON, by port.
+import { Agent, get } from 'node:http';
+
+const agent = new Agent({ keepAlive: true });
+const counts = {};
+const started = new Set();
+
+const call = (port) => {
+  const count = (counts[port] ??= { answered: 0, failed: 0, failures: {}, versions: {} });
+  const fail = (error) => {
+    // The app may start before its sidecar: what counts begins with the first answer.
+    if (!started.has(port)) return;
+    count.failed += 1;
+    count.failures[error.code ?? error.message] = (count.failures[error.code ?? error.message] ?? 0) + 1;
+  };
+  const sent = get({ host: '127.0.0.1', port, path: '/from-app', agent, timeout: 5_000 }, (answer) => {
+    answer.on('error', fail);
+    answer.on('end', () => {
+      if (answer.statusCode !== 200) return fail(new Error(`status ${answer.statusCode}`));
+      started.add(port);
+      count.answered += 1;
+      const version = answer.headers['x-sidecar-version'];
+      count.versions[version] = (count.versions[version] ?? 0) + 1;
+    });
+    answer.resume();
+  });
+  sent.on('timeout', () => sent.destroy(new Error('no answer within 5 s')));
+  sent.on('error', fail);
+};
+
+for (const port of (process.env.CALLS ?? '9091').split(',').filter(Boolean).map(Number)) setInterval(call, 100, port);
+setInterval(() => undefined, 60_000);
+process.on('SIGUSR2', () => console.log(JSON.stringify(counts)));
+process.on('SIGTERM', () => process.exit());
