@@ -109,6 +109,15 @@ function isStateFile(value: unknown): value is StateFile {
   );
 }
 
+/** Tells an agent that may listen to look, and never waits. One that cannot be told reads the file a little later. */
+function wake(agentSocket: string, { version, phase }: StateFile): void {
+  try {
+    native.notify(agentSocket, Buffer.from(JSON.stringify({ version, phase })));
+  } catch {
+    // Whatever is in the socket's place: a sidecar serves as well without an agent, so nobody would act on a report.
+  }
+}
+
 /** A process's own entry; see {@link keepStateFile}. */
 export interface StateKeeper {
   readonly state: Readonly<StateFile>;
@@ -150,7 +159,7 @@ export function keepStateFile(
       const found = state.error ? undefined : readStateFile(path);
       if (found?.error && found.processStart === state.processStart) state = { ...state, error: found.error };
       writeStateFile(path, state);
-      native.notify(agentSocket, Buffer.from(JSON.stringify({ version: state.version, phase: state.phase })));
+      wake(agentSocket, state);
     });
   };
 

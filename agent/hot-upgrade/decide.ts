@@ -1,4 +1,5 @@
 import type { Grant } from '../../api/grant.ts';
+import type { Pod } from '../../api/kubernetes.ts';
 import type { UpgradePhase, UpgradeRecord } from '../../api/upgrade-record.ts';
 import { phaseOf } from '../../api/upgrade-record.ts';
 import { aftermath, finish, stopping } from './ending.ts';
@@ -35,6 +36,12 @@ export function decide(view: View, memory: Memory): Decision {
   const acting = decisions.find(({ step }) => step.do !== 'nothing' && step.do !== 'wait' && step.do !== 'degraded');
   const waiting = decisions.find(({ step }) => step.do !== 'nothing');
   return acting ?? waiting ?? decisions[0] ?? { step: nothing('nothing is granted'), memory };
+}
+
+/** Whether the pod's own words ask for anything: if not, {@link decide} needs no look at the node. */
+export function isConcerned(pod: Pod, now: number): boolean {
+  const view: View = { pod, now, stateFiles: new Map(), mayStart: false };
+  return obstacleOf(view) === undefined && (grantsOn(pod).size > 0 || setsUnderWay(view).length > 0);
 }
 
 /** The sets whose upgrade of the pod is under way: while there are any, the pod takes one of the node's places. */

@@ -23,6 +23,9 @@ export interface View {
   kubeletStartedAt?: number;
 }
 
+/** What of it only the node knows. */
+export type NodeView = Pick<View, 'stateFiles' | 'runtime' | 'images' | 'kubeletStartedAt'>;
+
 /** The newest life of a container, and the ends of those before, bare IDs. */
 export interface RuntimeContainer {
   id: string;

@@ -30,8 +30,10 @@ const grant: Grant = {
 
 interface World {
   cluster: Cluster;
-  node: NodeAccess & { present: Set<string>; pulled: string[] };
+  node: NodeAccess & { present: Set<string>; pulled: string[]; looks: string[]; failure?: Error };
   steps: string[];
+  errors: unknown[];
+  attended: string[][];
   upgrader: Upgrader;
   pods: () => Promise<WirePod[]>;
   look: () => Promise<number | undefined>;
@@ -42,20 +44,44 @@ async function world(count: number, maxConcurrent = 3, admit?: Admission): Promi
   await cluster.create(namespaces, { metadata: { name: 'test' } });
   const present = new Set(['s:1', 's:2', 's:empty']);
   const pulled: string[] = [];
+  const attended: string[][] = [];
   const node: World['node'] = {
     present,
     pulled,
-    look: () => ({ stateFiles: new Map(), images: { present, pulls: new Map() } }),
+    looks: [],
+    look(pod) {
+      node.looks.push(pod.metadata?.name ?? '');
+      const known = { stateFiles: new Map(), images: { present, pulls: new Map() } };
+      return node.failure ? Promise.reject(node.failure) : Promise.resolve(known);
+    },
+    attend: (_, underWay) => void attended.push([...underWay]),
     pull: (image) => void pulled.push(image),
-    stopContainer: () => Promise.resolve(),
+    stopContainer: () => undefined,
   };
+  const errors: unknown[] = [];
   const steps: string[] = [];
   const onStep = ({ metadata }: Pod, step: Step): void =>
     void steps.push(`${metadata?.name ?? ''} ${step.do === 'patch' ? step.phase : step.do}`);
-  const upgrader = createUpgrader({ cluster, node, maxConcurrent, now: () => NOW, onStep });
+  const upgrader = createUpgrader({
+    cluster,
+    node,
+    maxConcurrent,
+    now: () => NOW,
+    onStep,
+    onError: (_, error) => void errors.push(error),
+  });
   for (let index = 0; index < count; index += 1) await create(cluster, `p${index}`);
   const list = async (): Promise<WirePod[]> => (await cluster.list<WirePod>(pods)).items;
-  return { cluster, node, steps, upgrader, pods: list, look: async () => upgrader.look(await list()) };
+  return {
+    cluster,
+    node,
+    steps,
+    errors,
+    attended,
+    upgrader,
+    pods: list,
+    look: async () => upgrader.look(await list()),
+  };
 }
 
 async function create(cluster: Cluster, name: string): Promise<void> {
@@ -122,11 +148,50 @@ test('a pod that is gone meanwhile is no error', async (t) => {
   await t.notThrowsAsync(upgrader.look(old));
 });
 
-test('what the cluster refuses for another reason is thrown', async (t) => {
-  const { look } = await world(1, 3, ({ operation, object }) =>
-    operation === 'UPDATE' ? Promise.reject(clusterError('Forbidden', 'no')) : Promise.resolve(object),
+test('what the cluster refuses for another reason is told, and is no obstacle for other pods', async (t) => {
+  const {
+    look,
+    errors,
+    steps,
+    pods: all,
+  } = await world(2, 3, ({ operation, object }) =>
+    operation === 'UPDATE' && object.metadata.name === 'p0'
+      ? Promise.reject(clusterError('Forbidden', 'no'))
+      : Promise.resolve(object),
   );
-  await t.throwsAsync(look(), { code: 'ERR_BATON_FORBIDDEN' });
+  t.is(await look(), NOW + 5_000, 'it is tried again');
+  t.deepEqual(
+    errors.map((error) => (error as { code?: string }).code),
+    ['ERR_BATON_FORBIDDEN'],
+  );
+  t.deepEqual(steps, ['p0 Upgrading', 'p1 Upgrading']);
+  t.deepEqual(
+    (await all()).map((pod) => recordOf(pod)?.phase),
+    [undefined, 'Upgrading'],
+  );
+});
+
+test('a pod of which the node cannot tell is left as it is, and looked at again', async (t) => {
+  const { node, look, errors, steps } = await world(1);
+  node.failure = new Error('no runtime');
+  t.is(await look(), NOW + 5_000);
+  t.deepEqual(errors, [node.failure]);
+  t.deepEqual(steps, []);
+  delete node.failure;
+  await look();
+  t.deepEqual(steps, ['p0 Upgrading']);
+});
+
+test('only pods that are granted or under way are looked at, and those under way attended', async (t) => {
+  const { cluster, node, look, pods: all, attended } = await world(2, 1);
+  const plain = { namespace: 'test', name: 'p1' };
+  await cluster.patch(pods, plain, { metadata: { annotations: { [grantKey]: null } } });
+  await look();
+  t.deepEqual(node.looks, ['p0']);
+  t.deepEqual(attended, [[]]);
+  await look();
+  t.deepEqual(node.looks, ['p0', 'p0']);
+  t.deepEqual(attended.at(-1), [(await all())[0]?.metadata.uid]);
 });
 
 test('an image that is not on the node is claimed, then pulled, and only then put in', async (t) => {

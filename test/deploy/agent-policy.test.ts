@@ -119,14 +119,18 @@ async function played(its: {
   const upgrader = createUpgrader({
     cluster: agent,
     node: {
-      look: () => ({ stateFiles: new Map(), images }),
+      look: () => Promise.resolve({ stateFiles: new Map(), images }),
+      attend: () => undefined,
       pull: (image) => void images.present.add(image),
-      stopContainer: () => Promise.resolve(),
+      stopContainer: () => undefined,
     },
     maxConcurrent: 1,
     now: () => clock,
     onStep: (_, step) => {
       if (step.do === 'patch') phases.push(step.phase);
+    },
+    onError(_, error) {
+      throw error;
     },
   });
   await cluster.patch(

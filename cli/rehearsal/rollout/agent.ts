@@ -31,6 +31,7 @@ export function startAgent({ cluster, node, access, restarted, onStep, onError }
         hasActed = true;
         onStep(pod as WirePod, step);
       },
+      onError: (_, error) => onError(error instanceof Error ? error : new Error(String(error))),
     });
   let upgrader = create();
   return startLoop(async () => {

@@ -18,21 +18,21 @@ export function nodeAccess(kubelet: Kubelet, images: readonly string[], onPulled
   const present = new Set(images);
   const pulls = new Map<string, Pull>();
   return {
-    look: (pod) => ({
-      stateFiles: stateFilesOf(kubelet, pod),
-      runtime: new Map(kubelet.lives(pod).map((life) => [life.name, asRuntime(life)])),
-      images: { present, pulls },
-    }),
+    look: (pod) =>
+      Promise.resolve({
+        stateFiles: stateFilesOf(kubelet, pod),
+        runtime: new Map(kubelet.lives(pod).map((life) => [life.name, asRuntime(life)])),
+        images: { present, pulls },
+      }),
+    // Its agent looks often enough, and needs no waking up.
+    attend: () => undefined,
     pull(image) {
       const since = Date.now();
       const absent = { state: 'absent', since, message: 'the scenario has no image of this name' } as const;
       pulls.set(image, present.has(image) ? { state: 'pulled', since } : absent);
       onPulled();
     },
-    stopContainer(pod, container, id) {
-      kubelet.stopContainer(pod, container, id);
-      return Promise.resolve();
-    },
+    stopContainer: (pod, container, id) => kubelet.stopContainer(pod, container, id),
   };
 }
 

@@ -28,12 +28,15 @@ export function playAgent(t: Scope, options: PlayedAgentOptions): { stop: () => 
   const upgrader = createUpgrader({
     cluster,
     node: {
-      look: (pod) => ({ stateFiles: new Map([[sidecar, stateFilesOf(pod, { sidecar, emptyImage, bad })]]) }),
+      look: (pod) =>
+        Promise.resolve({ stateFiles: new Map([[sidecar, stateFilesOf(pod, { sidecar, emptyImage, bad })]]) }),
+      attend: () => undefined,
       pull: () => undefined,
-      stopContainer: () => Promise.resolve(),
+      stopContainer: () => undefined,
     },
     maxConcurrent: 3,
     now: Date.now,
+    onError: (_, error) => (failure ??= error),
   });
   let failure: unknown;
   let looking = Promise.resolve();
@@ -44,7 +47,7 @@ export function playAgent(t: Scope, options: PlayedAgentOptions): { stop: () => 
     looking = looking.then(async () => {
       waits = false;
       const mine = reflector.list().filter(({ spec }) => spec?.nodeName === node);
-      if (!over.signal.aborted) await upgrader.look(mine).catch((error: unknown) => (failure ??= error));
+      if (!over.signal.aborted) await upgrader.look(mine);
     });
   };
   const reflector = createReflector<WirePod, WirePod>({
