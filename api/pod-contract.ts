@@ -8,6 +8,9 @@ export const env = {
   batonDir: 'BATON_DIR',
 } as const;
 
+/** The volume in which a hot sidecar's two copies meet, each sidecar in a folder of its name, and where they have it. */
+export const batonVolume = { name: 'baton', directory: '/run/baton' } as const;
+
 /** The longest path that a Unix socket address holds, in bytes (108 less the final zero; `unix(7)`). */
 export const maxSocketPath = 107;
 

@@ -80,15 +80,22 @@ export function readRecords(text: string | undefined): Reading<ReadonlyMap<strin
 }
 
 export function printRecords(records: ReadonlyMap<string, UpgradeRecord>): string {
-  return printMap(records, ({ startedAt, phaseAt, deadline, ...others }) =>
-    printSortedJsonLikeGo({
-      ...others,
-      startedAt: new Date(startedAt).toISOString(),
-      phaseAt: new Date(phaseAt).toISOString(),
-      deadline: new Date(deadline).toISOString(),
-    }),
-  );
+  return printMap(records, (record) => printSortedJsonLikeGo(printable(record)));
 }
+
+/** The annotation with this record in it; those of other sets stay as they are, also the ones that cannot be read. */
+export function printWithRecord(text: string | undefined, set: string, record: UpgradeRecord): string {
+  const present = readMap<unknown>(text, (raw) => ({ value: raw }));
+  const entries = new Map('problem' in present ? [] : present.value);
+  return printMap(entries.set(set, printable(record)), printSortedJsonLikeGo);
+}
+
+const printable = ({ startedAt, phaseAt, deadline, ...others }: UpgradeRecord): object => ({
+  ...others,
+  startedAt: new Date(startedAt).toISOString(),
+  phaseAt: new Date(phaseAt).toISOString(),
+  deadline: new Date(deadline).toISOString(),
+});
 
 /**
  * The phase that a record and the containers amount to: Upgrading turns into Soaking when every new copy runs and is ready,

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { messageOf } from '../sdk/errors.ts';
+import { runHealth } from './health.ts';
 import { runInject } from './inject.ts';
 import type { Io } from './io.ts';
 import { runMigrate } from './migrate.ts';
@@ -13,7 +14,9 @@ const help = `Usage: baton COMMAND [OPTIONS]
 Hot upgrades for Kubernetes sidecars without dropping a request.
 
 Commands:
+  agent      run the agent of a node: hot upgrades of its pods
   controller run the controller of a cluster: webhooks and rollouts
+  health     ask the sidecar process of this container how it fares, in an exec probe
   inject     print a pod with the sidecars that its SidecarSets inject
   migrate    wait in a postStart hook until the sidecar of this container serves
   plan       print what a SidecarSet's rollout does next, and why, pod by pod
@@ -27,8 +30,10 @@ Exit status: 0 success, 1 failure, 2 wrong usage.
 `;
 
 const commands: Record<string, (args: string[], io: Io) => Promise<number> | number> = {
-  // Its libraries are many and large: they are loaded where they are needed.
+  // Their libraries are many and large: they are loaded where they are needed.
+  agent: async (args, io) => (await import('./agent.ts')).runAgentCommand(args, io),
   controller: async (args, io) => (await import('./controller.ts')).runControllerCommand(args, io),
+  health: runHealth,
   inject: runInject,
   migrate: runMigrate,
   plan: runPlan,

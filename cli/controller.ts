@@ -1,13 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
-import { KubeConfig } from '@kubernetes/client-node';
-import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { runController } from '../controller/main.ts';
-import { messageOf } from '../sdk/errors.ts';
 import type { Io } from './io.ts';
-import { UsageError } from './options.ts';
+import { configOf, logOf, numberOf, statusOf } from './service.ts';
 import { versionOf } from './version.ts';
 
 export const help = `Usage: baton controller [OPTIONS]
@@ -34,8 +31,6 @@ Options:
 Exit status: 0 ended by SIGTERM or SIGINT; 1 it could not go on; 2 wrong usage.
 `;
 
-const LEVELS = ['debug', 'info', 'warn', 'error'];
-
 /** Runs `baton controller`; resolves with the exit status. */
 export async function runControllerCommand(args: string[], io: Io): Promise<number> {
   const { values } = parseArgs({
@@ -59,63 +54,29 @@ export async function runControllerCommand(args: string[], io: Io): Promise<numb
     io.stdout.write(help);
     return 0;
   }
-  const level = values['log-level'];
-  if (!LEVELS.includes(level)) throw new UsageError(`--log-level must be one of ${LEVELS.join(', ')}, not ${level}`);
+  const log = logOf(values['log-level']);
   const qps = numberOf('qps', values.qps, 1);
   const { namespace } = values;
   const service = `${values['webhook-service']}.${namespace}`;
   const folder = values['webhook-certificates'];
-  const log = pino({ level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime });
-  try {
-    await runController({
-      config: configOf(values.kubeconfig),
-      namespace,
-      identity: `${hostname()}_${randomUUID()}`,
-      version: versionOf(),
-      ports: {
-        webhook: numberOf('webhook-port', values['webhook-port'], 0),
-        metrics: numberOf('metrics-port', values['metrics-port'], 0),
-        health: numberOf('health-port', values['health-port'], 0),
-      },
-      certificates:
-        folder === undefined ? { names: [`${service}.svc`, service, `${service}.svc.cluster.local`] } : { folder },
-      limit: { qps, burst: 2 * qps },
-      parallel: numberOf('parallel', values.parallel, 1),
-      excluded: values['exclude-namespace'],
-      signal: io.signal ?? new AbortController().signal,
-      log,
-      registry: new Registry(),
-    });
-    return 0;
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    log.fatal({ err: error }, 'controller cannot go on');
-    return 1;
-  }
-}
-
-function numberOf(option: string, text: string, least: number): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < least || number > 65_535) {
-    throw new UsageError(`--${option} must be a whole number from ${least} to 65535, not ${text}`);
-  }
-  return number;
-}
-
-function configOf(file: string | undefined): KubeConfig {
-  const config = new KubeConfig();
-  if (file === undefined && process.env['KUBERNETES_SERVICE_HOST'] === undefined) {
-    throw new UsageError('this is no pod: give --kubeconfig FILE');
-  }
-  try {
-    if (file !== undefined) config.loadFromFile(file);
-    else config.loadFromCluster();
-  } catch (error) {
-    throw new UsageError(
-      file === undefined
-        ? `cannot read this pod's service account: ${messageOf(error)}`
-        : `cannot read ${file}: ${messageOf(error)}`,
-    );
-  }
-  return config;
+  const running = runController({
+    config: configOf(values.kubeconfig),
+    namespace,
+    identity: `${hostname()}_${randomUUID()}`,
+    version: versionOf(),
+    ports: {
+      webhook: numberOf('webhook-port', values['webhook-port'], 0),
+      metrics: numberOf('metrics-port', values['metrics-port'], 0),
+      health: numberOf('health-port', values['health-port'], 0),
+    },
+    certificates:
+      folder === undefined ? { names: [`${service}.svc`, service, `${service}.svc.cluster.local`] } : { folder },
+    limit: { qps, burst: 2 * qps },
+    parallel: numberOf('parallel', values.parallel, 1),
+    excluded: values['exclude-namespace'],
+    signal: io.signal ?? new AbortController().signal,
+    log,
+    registry: new Registry(),
+  });
+  return statusOf(running, 'controller', log);
 }

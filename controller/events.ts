@@ -1,23 +1,14 @@
-import { randomUUID } from 'node:crypto';
-import { printTime } from '../api/go-json.ts';
 import type { SidecarSet, SidecarSetCondition } from '../api/sidecar-set.ts';
-import type { KubernetesObject } from '../cluster/cluster.ts';
+import type { Happening } from '../cluster/service/recorder.ts';
 import type { Plan } from './rollout/plan.ts';
-
-/** Something about a set that people want to be told once. */
-export interface SetEvent {
-  type: 'Normal' | 'Warning';
-  reason: string;
-  message: string;
-}
 
 /** What is to be told when a set's conditions become these: what changed, never what stays. */
 export function eventsOf(
   { status }: Pick<SidecarSet, 'status'>,
   { notUpgradable }: Pick<Plan, 'notUpgradable'>,
   conditions: readonly SidecarSetCondition[],
-): SetEvent[] {
-  const events: SetEvent[] = [];
+): Happening[] {
+  const events: Happening[] = [];
   for (const next of conditions) {
     const before = status?.conditions?.find(({ type }) => type === next.type);
     const { type, reason, message } = next;
@@ -41,33 +32,4 @@ export function eventsOf(
     }
   }
   return events;
-}
-
-/**
- * The Event object; those of objects without a namespace are kept in `default`.
- *
- * @param now - milliseconds since the epoch
- */
-export function eventObject(
-  { metadata }: SidecarSet,
-  { type, reason, message }: SetEvent,
-  now: number,
-): KubernetesObject & Record<string, unknown> {
-  const { name = '', uid, resourceVersion } = metadata;
-  const time = printTime(now);
-  return {
-    apiVersion: 'v1',
-    kind: 'Event',
-    metadata: { namespace: 'default', name: `${name.slice(0, 200)}.${randomUUID().slice(0, 8)}` },
-    involvedObject: { apiVersion: 'apps.kruise.io/v1beta1', kind: 'SidecarSet', name, uid, resourceVersion },
-    type,
-    reason,
-    message: message.slice(0, 1024),
-    count: 1,
-    firstTimestamp: time,
-    lastTimestamp: time,
-    source: { component: 'baton-controller' },
-    reportingComponent: 'baton-controller',
-    reportingInstance: '',
-  };
 }

@@ -5,10 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createKubernetesCluster } from '../cluster/kubernetes/client.ts';
 import { contend } from '../cluster/kubernetes/election.ts';
 import { DURATIONS } from '../cluster/kubernetes/lease.ts';
-import type { Resource } from '../cluster/resource.ts';
+import { sidecarSets } from '../cluster/resource.ts';
+import { createMeters } from '../cluster/service/meters.ts';
+import { serveServicePages } from '../cluster/service/pages.ts';
+import { createRecorder } from '../cluster/service/recorder.ts';
+import { watchReporter } from '../cluster/service/watches.ts';
 import { takeCensus, type Census } from './census.ts';
 import { createMetrics } from './metrics.ts';
-import { servePages } from './probes.ts';
 import { runRollouts, type Rollouts } from './rollouts.ts';
 import { watchAll } from './watched.ts';
 import { followKeyPair } from './webhook/certificates/follow.ts';
@@ -52,12 +55,21 @@ const GRACE = 5_000;
 export async function runController(options: ControllerOptions): Promise<void> {
   const { config, namespace, identity, version, ports, limit, signal, log, registry } = options;
   let rollouts: Rollouts | undefined;
-  const metrics = createMetrics(registry, () => rollouts?.length() ?? 0);
+  const meters = createMeters(registry);
+  const metrics = createMetrics(meters, () => rollouts?.length() ?? 0);
   const userAgent = `baton-controller/${version}`;
-  const onRequest = (request: { method: string; resource: Resource; status: number; ms: number }): void =>
-    metrics.requested({ ...request, resource: request.resource.plural });
-  const cluster = createKubernetesCluster({ config, userAgent, limit, onRequest });
+  const cluster = createKubernetesCluster({ config, userAgent, limit, onRequest: meters.requested });
   const onError = (message: string) => (error: unknown) => log.error({ err: error }, message);
+
+  const recorder = createRecorder({
+    cluster,
+    component: 'baton-controller',
+    now: Date.now,
+    onLost(error) {
+      meters.eventLost();
+      log.warn({ err: error }, 'an event is lost');
+    },
+  });
 
   const stopWatching = new AbortController();
   let census: Census | undefined;
@@ -66,13 +78,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
     namespace,
     signal: stopWatching.signal,
     onChange: (set, when) => rollouts?.look(set, when),
-    report(resource, report) {
-      metrics.watched(resource.plural, report);
-      if (report.type !== 'failed') return;
-      // The API server forgets: that is its everyday life.
-      const level = report.error.code === 'ERR_BATON_GONE' ? 'info' : 'warn';
-      log[level]({ err: report.error, retryIn: report.retryIn }, `watch of ${resource.plural}`);
-    },
+    report: watchReporter(meters, log),
   });
   // What ends a watch but the signal is a mistake of Baton: better to be started anew than to decide on old facts.
   const broken = watched.done.then(() => {
@@ -82,22 +88,15 @@ export async function runController(options: ControllerOptions): Promise<void> {
   void watched.synced.then((synced) => (isSynced = synced));
 
   let webhook: WebhookServer | undefined;
-  const pages = [
-    await servePages(
-      {
-        '/healthz': () => ({ ok: true, text: 'ok\n' }),
-        '/readyz': () =>
-          isSynced && webhook
-            ? { ok: true, text: 'ok\n' }
-            : { ok: false, text: `waits for ${isSynced ? 'certificates' : 'the first lists'}\n` },
-      },
-      { port: ports.health, onError: onError('health page') },
-    ),
-    await servePages(
-      { '/metrics': async () => ({ ok: true, text: await registry.metrics(), type: registry.contentType }) },
-      { port: ports.metrics, onError: onError('metrics page') },
-    ),
-  ];
+  const pages = await serveServicePages({
+    ports,
+    registry,
+    waitsFor() {
+      if (isSynced && webhook) return undefined;
+      return isSynced ? 'certificates' : 'the first lists';
+    },
+    log,
+  });
   log.info({ identity, version }, 'controller starts');
 
   const stopCertificates = new AbortController();
@@ -133,6 +132,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
       now: Date.now,
       parallel: options.parallel,
       onStep: metrics.planned,
+      onEvent: (set, event) => recorder.record(sidecarSets, set, event),
       onGone: metrics.forgotten,
       onDone: ({ waited, worked }) => metrics.reconciled(worked / 1000, waited / 1000),
       onFailure(set, error, retryIn) {
@@ -169,7 +169,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
       userAgent,
       limit: { qps: 10, burst: 20 },
       timeout: DURATIONS.giveUp / 2,
-      onRequest,
+      onRequest: meters.requested,
     }),
     key: { namespace, name: LEASE },
     identity,
@@ -187,7 +187,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
   await webhook?.close(GRACE);
   stopCertificates.abort();
   stopWatching.abort();
-  await Promise.all([certificates, broken, ...pages.map((page) => page.close())]);
+  await Promise.all([certificates, broken, recorder.stop(), pages.close()]);
   log.info('controller has ended');
 }
 

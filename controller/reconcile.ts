@@ -3,8 +3,9 @@ import { ApiError } from '../api/error.ts';
 import type { ControllerRevision, Namespace, Pod } from '../api/kubernetes.ts';
 import type { SidecarSet } from '../api/sidecar-set.ts';
 import type { Cluster, KubernetesObject } from '../cluster/cluster.ts';
-import { controllerRevisions, events, pods as podResource, sidecarSets } from '../cluster/resource.ts';
-import { eventObject, eventsOf } from './events.ts';
+import { controllerRevisions, pods as podResource, sidecarSets } from '../cluster/resource.ts';
+import type { Happening } from '../cluster/service/recorder.ts';
+import { eventsOf } from './events.ts';
 import { register, toDelete, type Registration } from './revisions/history.ts';
 import { conditionsOf } from './rollout/conditions.ts';
 import type { Memory } from './rollout/memory.ts';
@@ -46,6 +47,8 @@ export interface ReconcileOptions {
   mayWriteStatus?: () => boolean;
   /** Called when the plan is made and nothing has been written yet. */
   onPlanned?: (plan: Plan) => void;
+  /** Called with what people are to be told of the set. */
+  onEvent?: (set: SidecarSet, event: Happening) => void;
 }
 
 /** How long a pod without an agent gets no other grant, in milliseconds. */
@@ -118,7 +121,7 @@ async function writeStatus(set: SidecarSet, planned: Plan, seen: Seen, options: 
   const patch = { status: { ...status, injectedRevision: injectedRevision ?? null } };
   const key = { name: set.metadata.name ?? '' };
   if (!(await settled(cluster.patch(sidecarSets, key, patch, { subresource: 'status' })))) return;
-  for (const event of eventsOf(set, planned, conditions)) await cluster.create(events, eventObject(set, event, now));
+  for (const event of eventsOf(set, planned, conditions)) options.onEvent?.(set, event);
 }
 
 /** The newest revision that a pod of a halted set has finished with: what new pods get. */

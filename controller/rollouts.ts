@@ -1,7 +1,9 @@
 import type { Pod } from '../api/kubernetes.ts';
+import type { SidecarSet } from '../api/sidecar-set.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { createQueue } from '../cluster/kubernetes/queue.ts';
 import { pods as podResource } from '../cluster/resource.ts';
+import type { Happening } from '../cluster/service/recorder.ts';
 import { reconcile, settled } from './reconcile.ts';
 import { hasUnclaimedGrant, withdrawal } from './rollout/grants.ts';
 import { createMemory, type Memory } from './rollout/memory.ts';
@@ -22,6 +24,8 @@ export interface RolloutsOptions {
   parallel: number;
   /** Told of each step that was taken. */
   onStep?: (set: string, plan: Plan) => void;
+  /** Told what people are to be told of a set. */
+  onEvent?: (set: SidecarSet, event: Happening) => void;
   /** Told of a set that is gone. */
   onGone?: (set: string) => void;
   /** Told how long each step waited and took, in milliseconds. */
@@ -53,7 +57,7 @@ const AGAIN = { granted: 5_000, noAgent: 60_000, quiet: 600_000 };
 
 /** Takes steps of every set's rollout, one step of a set at a time. */
 export function runRollouts(options: RolloutsOptions): Rollouts {
-  const { cluster, namespace, watched, missed, now, parallel, onStep, onGone, onDone, onFailure } = options;
+  const { cluster, namespace, watched, missed, now, parallel, onStep, onEvent, onGone, onDone, onFailure } = options;
   const written = new Map<string, WrittenPod>();
   const noAgent = new Map<string, number>();
   const statusWrittenAt = new Map<string, number>();
@@ -86,6 +90,7 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
       noAgent,
       memory,
       parallel,
+      ...(onEvent && { onEvent }),
       mayWrite() {
         const current = watched.set(name);
         const may =

@@ -54,7 +54,11 @@ export async function migrate(
   }
 }
 
-const locate = (options: MigrateOptions, environment: Environment): { identity: Negotiated; directory: Directory } => {
+/** Who the process of this container is, and the folder where it keeps its state file. */
+export const locate = (
+  options: Pick<MigrateOptions, 'name'>,
+  environment: Environment,
+): { identity: Negotiated; directory: Directory } => {
   const identity = negotiate(environment.env);
   const { version } = identity;
   const { uid, pid } = environment;

@@ -9,10 +9,10 @@ import { rewrite } from './patches.ts';
 import { planOf } from './plan.ts';
 import { start } from './starting.ts';
 import type { Step } from './step.ts';
-import { nothing, patch } from './step.ts';
+import { blocked, nothing, patch } from './step.ts';
 import { foundHalfWay } from './takeover.ts';
 import type { Memory, View } from './view.ts';
-import { grantsOn, recordsOn } from './view.ts';
+import { grantsOn, malformedOn, recordsOn } from './view.ts';
 
 export interface Decision {
   step: Step;
@@ -29,13 +29,19 @@ export function decide(view: View, memory: Memory): Decision {
   if (obstacle !== undefined) return { step: nothing(obstacle), memory };
   const records = recordsOn(view.pod);
   const grants = grantsOn(view.pod);
-  const open = [...records].filter(([, record]) => isOpen(phaseIn(view, record))).map(([set]) => set);
-  // Sets go one after the other: no other one starts while one is under way.
-  const sets = open.length > 0 ? open : [...grants.keys()];
-  const decisions = sets.map((set) => decideSet(view, set, records.get(set), grants.get(set), memory));
+  const malformed = malformedOn(view.pod);
+  const open = setsUnderWay(view);
+  // Sets go one after the other: no other one starts while one is under way, or may be.
+  const isKnown = !malformed.has('');
+  const sets = open.length > 0 || !isKnown ? open : [...grants.keys()];
+  const decisions = sets
+    .filter((set) => open.includes(set) || !malformed.has(set))
+    .map((set) => decideSet(view, set, records.get(set), grants.get(set), memory));
   const acting = decisions.find(({ step }) => step.do !== 'nothing' && step.do !== 'wait' && step.do !== 'degraded');
   const waiting = decisions.find(({ step }) => step.do !== 'nothing');
-  return acting ?? waiting ?? decisions[0] ?? { step: nothing('nothing is granted'), memory };
+  const told = decisions.find(({ step }) => step.do === 'nothing' && step.blocked);
+  const [unread] = [...malformed].map(([set, problem]) => ({ step: blocked(set, problem), memory }));
+  return acting ?? waiting ?? told ?? unread ?? decisions[0] ?? { step: nothing('nothing is granted'), memory };
 }
 
 /** Whether the pod's own words ask for anything: if not, {@link decide} needs no look at the node. */
@@ -44,7 +50,12 @@ export function isConcerned(pod: Pod, now: number): boolean {
   return obstacleOf(view) === undefined && (grantsOn(pod).size > 0 || setsUnderWay(view).length > 0);
 }
 
-/** The sets whose upgrade of the pod is under way: while there are any, the pod takes one of the node's places. */
+/** Whether the pod takes one of the node's places: an upgrade of it is under way, and goes on. */
+export function isUnderWay(view: View): boolean {
+  return obstacleOf(view) === undefined && setsUnderWay(view).length > 0;
+}
+
+/** The sets whose upgrade of the pod is under way. */
 export function setsUnderWay(view: View): string[] {
   return [...recordsOn(view.pod)].filter(([, record]) => isOpen(phaseIn(view, record))).map(([set]) => set);
 }
@@ -57,7 +68,8 @@ export function phaseIn(view: View, record: UpgradeRecord): UpgradePhase {
   });
 }
 
-const isOpen = (phase: UpgradePhase): boolean => !['Done', 'Failed', 'Withdrawn'].includes(phase);
+/** An upgrade in this phase goes on. */
+export const isOpen = (phase: UpgradePhase): boolean => !['Done', 'Failed', 'Withdrawn'].includes(phase);
 
 /** Rule (1). */
 function obstacleOf({ pod }: View): string | undefined {

@@ -21,7 +21,7 @@ import { giveUp, reset, rewrite, rollBack, upgrade } from './patches.ts';
 import { planOf } from './plan.ts';
 import { emptyImageFor, imagesFor, worst } from './pulling.ts';
 import type { Step } from './step.ts';
-import { patch } from './step.ts';
+import { heldBack, patch } from './step.ts';
 import type { Memory, View } from './view.ts';
 
 /** What an agent gives an upgrade that it finds under way, from its first look; and one whose new copy served lately. */
@@ -53,7 +53,7 @@ export function judge(
   const hasArrived = (copy: Copy): boolean => isAnother(copy) && isShown(copy);
   const claim = (): Step => patch(view, set, rewrite(view, set, record), 'an upgrade was under way here');
   if (!running.isWritten && !view.mayStart) {
-    return { step: waitFor(view, set, 'the node carries out enough upgrades', []), memory };
+    return { step: waitFor(view, set, heldBack(view), []), memory };
   }
   if (pairs.every((pair) => isServing(pair) && isShown(pair.new)) && cold.every(hasArrived)) {
     const seen = { ...memory, servingSince: memory.servingSince ?? now, servedAt: now };

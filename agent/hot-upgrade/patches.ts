@@ -8,7 +8,7 @@ import { printHashes, readHashes, recordedImageIDs, upgradedAnnotations } from '
 import { grantKey, hashKey, inPlaceStateKey, otherCopy, upgradeKey } from '../../api/pod-contract.ts';
 import { valueOr } from '../../api/reading.ts';
 import type { UpgradeRecord } from '../../api/upgrade-record.ts';
-import { printRecords, readRecords } from '../../api/upgrade-record.ts';
+import { printWithRecord } from '../../api/upgrade-record.ts';
 import type { JsonPatch } from '../../cluster/cluster.ts';
 import { copyOf } from './evidence.ts';
 import type { Failure } from './failures.ts';
@@ -197,18 +197,13 @@ function write(
   changes: Readonly<Record<string, string | undefined>>,
 ): Write {
   const annotations = view.pod.metadata?.annotations ?? {};
-  const records = new Map<string, UpgradeRecord>([[set, record]]);
-  const present = readRecords(annotations[upgradeKey]);
-  for (const [name, entry] of 'problem' in present ? [] : present.value) {
-    if (name !== set && 'value' in entry) records.set(name, entry.value);
-  }
   const patch: JsonPatch = [];
   for (const [name, image] of images) {
     const found = findContainer(view.pod, name);
     if (!found || found.container.image === image) continue;
     patch.push({ op: 'replace', path: `${found.path}/image`, value: image });
   }
-  const written: typeof changes = { ...changes, [upgradeKey]: printRecords(records) };
+  const written: typeof changes = { ...changes, [upgradeKey]: printWithRecord(annotations[upgradeKey], set, record) };
   for (const [key, value] of Object.entries(written)) {
     if (value === undefined || value === annotations[key]) continue;
     patch.push({ op: 'add', path: `/metadata/annotations/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, value });

@@ -9,6 +9,7 @@ import { highestVersion, readHashes, readInPlaceStates, readVersion } from '../.
 import { copies, hashKey, inPlaceStateKey, otherCopy, versionKey } from '../../api/pod-contract.ts';
 import { valueOr } from '../../api/reading.ts';
 import type { Previous, UpgradeRecord, UpgradingSidecar } from '../../api/upgrade-record.ts';
+import { folderProblem } from './folder.ts';
 import type { View } from './view.ts';
 
 /** What is to be done to one hot sidecar. */
@@ -66,6 +67,8 @@ export function planOf(
     const facts = { sidecar, emptyImage, annotations, image };
     const roles = rolesOf(facts);
     if (!roles) return { blocked: `the copies of ${sidecar} are missing, or nothing says which one serves` };
+    const strange = folderProblem(pod, sidecar);
+    if (strange !== undefined) return { blocked: strange };
     const recorded = own(base?.previous.working, sidecar);
     const half = recorded !== undefined || isHalfUpgraded(facts, roles);
     const old = recorded ?? (half ? roles.other : roles.working);

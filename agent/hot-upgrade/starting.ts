@@ -6,7 +6,7 @@ import type { Plan } from './plan.ts';
 import { planOf } from './plan.ts';
 import { imagesFor } from './pulling.ts';
 import type { Step } from './step.ts';
-import { nothing, patch } from './step.ts';
+import { blocked, heldBack, nothing, patch } from './step.ts';
 import type { View } from './view.ts';
 
 /** How long to wait for room on the node before looking again, in milliseconds; a free place is told earlier. */
@@ -18,13 +18,13 @@ export function start(view: View, set: string, grant: Grant, earlier: UpgradeRec
   if (isSame && earlier.result === 'failed')
     return nothing(`${set}: this revision failed here: ${earlier.message ?? ''}`);
   const plan = planOf(view, set, grant, undefined, () => true);
-  if ('blocked' in plan) return nothing(`${set}: ${plan.blocked}`);
+  if ('blocked' in plan) return blocked(set, plan.blocked);
   const { pairs, cold, changesHash } = plan;
   if (!changesHash && cold.size === 0 && pairs.every(({ what }) => what === 'none'))
     return nothing(`${set}: up to date`);
   const pulling = isSame && earlier.phase === 'Pulling' ? earlier : undefined;
   if (!pulling && !view.mayStart) {
-    return { do: 'wait', set, because: 'the node carries out enough upgrades', again: view.now + crowded };
+    return { do: 'wait', set, because: heldBack(view), again: view.now + crowded };
   }
   const mistake = mistakeOf(view, plan);
   if (mistake !== undefined) {

@@ -5,8 +5,8 @@ import type { View } from './view.ts';
 
 /** What to do next for one pod: at most one write, and it carries the resourceVersion that it was computed from. */
 export type Step =
-  /** Nothing is asked of this pod, or nothing may be done. */
-  | { do: 'nothing'; because: string }
+  /** Nothing is asked of this pod, or nothing may be done; `blocked`: until somebody mends the pod. */
+  | { do: 'nothing'; because: string; blocked?: true }
   /** Look again when something changes, at the latest at `again` (milliseconds since the epoch). */
   | { do: 'wait'; set: string; because: string; again: number }
   /** Begin to pull, and look again when that ended. */
@@ -20,6 +20,16 @@ export type Step =
 
 export function nothing(because: string): Step {
   return { do: 'nothing', because };
+}
+
+/** What is on the pod cannot be understood: it is left as it is. */
+export function blocked(set: string, problem: string): Step {
+  return { do: 'nothing', because: set === '' ? problem : `${set}: ${problem}`, blocked: true };
+}
+
+/** Why an upgrade does not begin yet. */
+export function heldBack(view: View): string {
+  return view.heldBack ?? 'the node carries out enough upgrades';
 }
 
 /** A write of the pod in the state in which it was seen. */

@@ -19,6 +19,8 @@ export interface View {
   images?: NodeImages;
   /** Whether the node may carry out one more upgrade. */
   mayStart: boolean;
+  /** Why not, in words, if it is not that it carries out enough of them. */
+  heldBack?: string;
   /** Since when the kubelet runs, where it is known: the end of a hook that began before cannot be seen. */
   kubeletStartedAt?: number;
 }
@@ -66,16 +68,40 @@ export interface Memory {
 
 /** The entries of an annotation that can be used, by set, sorted. A malformed one counts as none. */
 export function usable<T>(entries: Reading<ReadonlyMap<string, Reading<T>>>): Map<string, T> {
+  return sorted(entries, (entry) => ('problem' in entry ? undefined : entry.value));
+}
+
+/** What is wrong with those that cannot be used; all of an annotation that is no map counts under the name of no set. */
+function unusable<T>(entries: Reading<ReadonlyMap<string, Reading<T>>>): Map<string, string> {
+  if ('problem' in entries) return new Map([['', entries.problem]]);
+  return sorted(entries, (entry) => ('problem' in entry ? entry.problem : undefined));
+}
+
+function sorted<T, U>(entries: Reading<ReadonlyMap<string, T>>, choose: (entry: T) => U | undefined): Map<string, U> {
   const all = 'problem' in entries ? [] : [...entries.value];
-  const good = all.flatMap(([set, entry]): [string, T][] => ('problem' in entry ? [] : [[set, entry.value]]));
-  return new Map(good.sort(([a], [b]) => (a < b ? -1 : 1)));
+  const chosen = all.flatMap(([set, entry]): [string, U][] => {
+    const value = choose(entry);
+    return value === undefined ? [] : [[set, value]];
+  });
+  return new Map(chosen.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 export function grantsOn(pod: Pod): Map<string, Grant> {
   return usable(readGrants(pod.metadata?.annotations?.[grantKey]));
 }
 
-/** Without the records that cannot be read: what the pod is can still be seen. */
 export function recordsOn(pod: Pod): Map<string, UpgradeRecord> {
   return usable(readRecords(pod.metadata?.annotations?.[upgradeKey]));
+}
+
+/** The grants and records that cannot be read, with the reason: set -> words for people. */
+export function malformedOn({ metadata }: Pod): Map<string, string> {
+  const { [grantKey]: grants, [upgradeKey]: records } = metadata?.annotations ?? {};
+  const told = (key: string, problems: Map<string, string>): [string, string][] =>
+    [...problems].map(([set, problem]) => [set, `the annotation ${key} cannot be read: ${problem}`]);
+  return new Map([
+    ...told(grantKey, unusable(readGrants(grants))),
+    // What cannot be read of an upgrade that may be under way weighs more.
+    ...told(upgradeKey, unusable(readRecords(records))),
+  ]);
 }

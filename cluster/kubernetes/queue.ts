@@ -12,6 +12,8 @@ export interface QueueOptions {
   onFailure: (key: string, error: unknown, retryIn: number) => void;
   /** Told of each piece of work that ended well or badly, in milliseconds; for metrics. */
   onDone?: (key: string, times: { waited: number; worked: number }) => void;
+  /** The longest pause after failures in milliseconds; the default is a minute. */
+  longestPause?: number;
   clock?: Clock;
   random?: () => number;
 }
@@ -27,12 +29,13 @@ export interface Queue {
   stop(): Promise<void>;
 }
 
-/** Pauses after failures in milliseconds: at most 10, 20, 40, and so on up to a minute. */
-const PAUSES = { base: 10, max: 60_000 };
+/** Pauses after failures in milliseconds: at most 10, 20, 40, and so on. */
+const SHORTEST_PAUSE = 10;
 
 /** A work queue: each key once, and never one key twice at the same time. */
 export function createQueue(options: QueueOptions): Queue {
   const { work, workers, onFailure, onDone, clock = systemClock, random = Math.random } = options;
+  const pauses = { base: SHORTEST_PAUSE, max: options.longestPause ?? 60_000, random };
   /** In the order of arrival, with the moment of it. */
   const waiting = new Map<string, number>();
   const working = new Map<string, Promise<void>>();
@@ -84,7 +87,7 @@ export function createQueue(options: QueueOptions): Queue {
     } catch (error) {
       const count = (failures.get(key) ?? 0) + 1;
       failures.set(key, count);
-      again = backoff(count, { ...PAUSES, random });
+      again = backoff(count, pauses);
       onFailure(key, error, again);
     }
     onDone?.(key, { waited: startedAt - since, worked: clock.now() - startedAt });

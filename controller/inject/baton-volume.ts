@@ -1,9 +1,9 @@
 import type { Container, Volume } from '../../api/kubernetes.ts';
-import { env } from '../../api/pod-contract.ts';
+import { batonVolume, env } from '../../api/pod-contract.ts';
 
 /** Where a hot sidecar's two copies meet: in memory, and bounded, as without a limit it could fill the whole machine's. */
-const volume: Volume = { name: 'baton', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } };
-const directory = '/run/baton';
+const volume: Volume = { name: batonVolume.name, emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } };
+const { directory } = batonVolume;
 
 /** Whether a pod with these volumes can have Baton's: nothing else has its name. */
 export const hasRoomForVolume = (volumes: readonly Volume[]): boolean =>

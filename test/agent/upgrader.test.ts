@@ -5,7 +5,13 @@ import { printGrants, type Grant } from '../../api/grant.ts';
 import { copyOf } from '../../agent/hot-upgrade/evidence.ts';
 import type { Step } from '../../agent/hot-upgrade/step.ts';
 import type { View } from '../../agent/hot-upgrade/view.ts';
-import { createUpgrader, type NodeAccess, type Upgrader } from '../../agent/upgrader.ts';
+import {
+  createUpgrader,
+  lookAtAll,
+  type NodeAccess,
+  type Upgrader,
+  type UpgraderOptions,
+} from '../../agent/upgrader.ts';
 import { copies, grantKey, upgradeKey, versionAltKey, versionKey, workingKey } from '../../api/pod-contract.ts';
 import { readRecords, type UpgradeRecord } from '../../api/upgrade-record.ts';
 import { wellFormed } from '../../controller/rollout/facts.ts';
@@ -30,58 +36,40 @@ const grant: Grant = {
 
 interface World {
   cluster: Cluster;
-  node: NodeAccess & { present: Set<string>; pulled: string[]; looks: string[]; failure?: Error };
+  node: NodeAccess & { present: Set<string>; pulled: string[] };
   steps: string[];
-  errors: unknown[];
-  attended: string[][];
   upgrader: Upgrader;
   pods: () => Promise<WirePod[]>;
   look: () => Promise<number | undefined>;
 }
 
-async function world(count: number, maxConcurrent = 3, admit?: Admission): Promise<World> {
+async function world(
+  count: number,
+  maxConcurrent = 3,
+  admit?: Admission,
+  more: Partial<UpgraderOptions> = {},
+): Promise<World> {
   const cluster = createMemoryCluster({ now: () => NOW, ...(admit && { admit }) });
   await cluster.create(namespaces, { metadata: { name: 'test' } });
   const present = new Set(['s:1', 's:2', 's:empty']);
   const pulled: string[] = [];
-  const attended: string[][] = [];
   const node: World['node'] = {
     present,
     pulled,
-    looks: [],
-    look(pod) {
-      node.looks.push(pod.metadata?.name ?? '');
-      const known = { stateFiles: new Map(), images: { present, pulls: new Map() } };
-      return node.failure ? Promise.reject(node.failure) : Promise.resolve(known);
-    },
-    attend: (_, underWay) => void attended.push([...underWay]),
+    look: () => Promise.resolve({ stateFiles: new Map(), images: { present, pulls: new Map() } }),
+    attend: () => undefined,
     pull: (image) => void pulled.push(image),
     stopContainer: () => undefined,
   };
-  const errors: unknown[] = [];
   const steps: string[] = [];
-  const onStep = ({ metadata }: Pod, step: Step): void =>
-    void steps.push(`${metadata?.name ?? ''} ${step.do === 'patch' ? step.phase : step.do}`);
-  const upgrader = createUpgrader({
-    cluster,
-    node,
-    maxConcurrent,
-    now: () => NOW,
-    onStep,
-    onError: (_, error) => void errors.push(error),
-  });
+  const onLook = ({ pod: { metadata } }: View, step: Step): void => {
+    if (step.do === 'nothing' || step.do === 'wait') return;
+    steps.push(`${metadata?.name ?? ''} ${step.do === 'patch' ? step.phase : step.do}`);
+  };
+  const upgrader = createUpgrader({ cluster, node, maxConcurrent, now: () => NOW, onLook, ...more });
   for (let index = 0; index < count; index += 1) await create(cluster, `p${index}`);
   const list = async (): Promise<WirePod[]> => (await cluster.list<WirePod>(pods)).items;
-  return {
-    cluster,
-    node,
-    steps,
-    errors,
-    attended,
-    upgrader,
-    pods: list,
-    look: async () => upgrader.look(await list()),
-  };
+  return { cluster, node, steps, upgrader, pods: list, look: async () => lookAtAll(upgrader, await list()) };
 }
 
 async function create(cluster: Cluster, name: string): Promise<void> {
@@ -135,7 +123,7 @@ test('a pod that somebody else wrote meanwhile is left to the next look', async 
   const { cluster, upgrader, pods: all, look } = await world(1);
   const old = await all();
   await cluster.patch(pods, { namespace: 'test', name: 'p0' }, { metadata: { labels: { a: 'b' } } });
-  await upgrader.look(old);
+  await lookAtAll(upgrader, old);
   t.is((await all()).map(recordOf)[0], undefined);
   await look();
   t.is((await all()).map(recordOf)[0]?.phase, 'Upgrading');
@@ -145,53 +133,14 @@ test('a pod that is gone meanwhile is no error', async (t) => {
   const { cluster, upgrader, pods: all } = await world(1);
   const old = await all();
   await cluster.delete(pods, { namespace: 'test', name: 'p0' }, { gracePeriodSeconds: 0 });
-  await t.notThrowsAsync(upgrader.look(old));
+  await t.notThrowsAsync(lookAtAll(upgrader, old));
 });
 
-test('what the cluster refuses for another reason is told, and is no obstacle for other pods', async (t) => {
-  const {
-    look,
-    errors,
-    steps,
-    pods: all,
-  } = await world(2, 3, ({ operation, object }) =>
-    operation === 'UPDATE' && object.metadata.name === 'p0'
-      ? Promise.reject(clusterError('Forbidden', 'no'))
-      : Promise.resolve(object),
+test('what the cluster refuses for another reason is thrown', async (t) => {
+  const { look } = await world(1, 3, ({ operation, object }) =>
+    operation === 'UPDATE' ? Promise.reject(clusterError('Forbidden', 'no')) : Promise.resolve(object),
   );
-  t.is(await look(), NOW + 5_000, 'it is tried again');
-  t.deepEqual(
-    errors.map((error) => (error as { code?: string }).code),
-    ['ERR_BATON_FORBIDDEN'],
-  );
-  t.deepEqual(steps, ['p0 Upgrading', 'p1 Upgrading']);
-  t.deepEqual(
-    (await all()).map((pod) => recordOf(pod)?.phase),
-    [undefined, 'Upgrading'],
-  );
-});
-
-test('a pod of which the node cannot tell is left as it is, and looked at again', async (t) => {
-  const { node, look, errors, steps } = await world(1);
-  node.failure = new Error('no runtime');
-  t.is(await look(), NOW + 5_000);
-  t.deepEqual(errors, [node.failure]);
-  t.deepEqual(steps, []);
-  delete node.failure;
-  await look();
-  t.deepEqual(steps, ['p0 Upgrading']);
-});
-
-test('only pods that are granted or under way are looked at, and those under way attended', async (t) => {
-  const { cluster, node, look, pods: all, attended } = await world(2, 1);
-  const plain = { namespace: 'test', name: 'p1' };
-  await cluster.patch(pods, plain, { metadata: { annotations: { [grantKey]: null } } });
-  await look();
-  t.deepEqual(node.looks, ['p0']);
-  t.deepEqual(attended, [[]]);
-  await look();
-  t.deepEqual(node.looks, ['p0', 'p0']);
-  t.deepEqual(attended.at(-1), [(await all())[0]?.metadata.uid]);
+  await t.throwsAsync(look(), { code: 'ERR_BATON_FORBIDDEN' });
 });
 
 test('an image that is not on the node is claimed, then pulled, and only then put in', async (t) => {
@@ -205,6 +154,83 @@ test('an image that is not on the node is claimed, then pulled, and only then pu
   node.present.add('s:2');
   await look();
   t.is(steps.at(-1), 'p0 Upgrading');
+});
+
+test('under pressure nothing begins, and the reason is told; what is under way goes on', async (t) => {
+  let pressure: string | undefined;
+  const told: (string | undefined)[] = [];
+  const {
+    look,
+    steps,
+    pods: all,
+  } = await world(2, 3, undefined, {
+    pressure: () => Promise.resolve(pressure),
+    onLook: ({ heldBack, pod }, step) => {
+      told.push(heldBack);
+      if (step.do === 'patch') steps.push(`${pod.metadata?.name ?? ''} ${step.phase}`);
+    },
+  });
+  pressure = 'the node has MemoryPressure';
+  const again = await look();
+  t.deepEqual(told, [pressure, pressure]);
+  t.deepEqual(steps, []);
+  t.true((again ?? Infinity) <= NOW + 10_000, 'it is looked at again soon');
+  pressure = undefined;
+  await look();
+  pressure = 'the node has DiskPressure';
+  await look();
+  t.deepEqual(steps, ['p0 Upgrading', 'p1 Upgrading']);
+  t.is((await all()).length, 2);
+});
+
+test('a pod that waits for a place is told when there is one; one that goes away leaves its own', async (t) => {
+  const woken: string[] = [];
+  const more: Partial<UpgraderOptions> = { onRoom: ({ metadata }) => void woken.push(metadata?.name ?? '') };
+  const { upgrader, look, pods: all } = await world(3, 1, undefined, more);
+  await look();
+  t.is(upgrader.underWay.size, 1);
+  t.is(upgrader.waiting, 2);
+  t.deepEqual(woken, []);
+  const [first] = await all();
+  upgrader.forget(first?.metadata.uid ?? '');
+  t.deepEqual(woken, ['p1']);
+  t.is(upgrader.waiting, 1);
+});
+
+test('an agent that comes new counts what is under way before it begins anything', async (t) => {
+  const { cluster, node, look, pods: all } = await world(2, 1);
+  await look();
+  const begun: string[] = [];
+  const other = createUpgrader({
+    cluster,
+    node,
+    maxConcurrent: 1,
+    now: () => NOW,
+    onLook({ pod }, step) {
+      if (step.do === 'patch') begun.push(pod.metadata?.name ?? '');
+    },
+  });
+  const [first, second] = await all();
+  if (!first || !second) throw new Error('no pods');
+  for (const pod of [first, second]) other.meet(pod);
+  await other.look(second);
+  t.deepEqual(begun, []);
+});
+
+test('what was written is known before the watch brings it, so no place is given twice', async (t) => {
+  const { upgrader, pods: all, steps } = await world(2, 1);
+  const old = await all();
+  await lookAtAll(upgrader, old);
+  await lookAtAll(upgrader, old);
+  t.deepEqual(steps, ['p0 Upgrading']);
+});
+
+test('a pod of which the node cannot tell is left as it is', async (t) => {
+  const { node, look, steps, pods: all } = await world(1);
+  node.look = () => Promise.reject(new Error('no CRI socket'));
+  await t.throwsAsync(look(), { message: 'no CRI socket' });
+  t.deepEqual(steps, []);
+  t.is((await all()).map(recordOf)[0], undefined);
 });
 
 test('what ended before the last patch is no failure of the new life, though its whole seconds look later', (t) => {

@@ -1,12 +1,12 @@
 import test from 'ava';
 import type { SidecarSetCondition } from '../../api/sidecar-set.ts';
-import { eventObject, eventsOf, type SetEvent } from '../../controller/events.ts';
-import { setWith } from './rollout/scene.ts';
+import type { Happening } from '../../cluster/service/recorder.ts';
+import { eventsOf } from '../../controller/events.ts';
 
 type Stated = [type: string, status: 'True' | 'False', reason: string, message?: string];
 const conditions = (...stated: Stated[]): SidecarSetCondition[] =>
   stated.map(([type, status, reason, message = '']) => ({ type, status, reason, message, lastTransitionTime: '' }));
-const told = (before: Stated[] | undefined, after: Stated[], notUpgradable: string[] = []): SetEvent[] => {
+const told = (before: Stated[] | undefined, after: Stated[], notUpgradable: string[] = []): Happening[] => {
   const counts = { matchedPods: 0, updatedPods: 0, readyPods: 0 };
   return eventsOf(
     before ? { status: { ...counts, conditions: conditions(...before) } } : {},
@@ -44,14 +44,4 @@ test('what needs somebody is told each time it changes, what cannot be upgraded 
       message: 'SidecarSet in-place update detected 1 not upgradable pod(s) in this round, will skip them.',
     },
   ]);
-});
-
-test('the object of an event', (t) => {
-  const event = eventObject(setWith('side:1'), { type: 'Normal', reason: 'R', message: 'x'.repeat(2000) }, 0);
-  t.like(event, {
-    involvedObject: { kind: 'SidecarSet', name: 's', uid: 'u' },
-    firstTimestamp: '1970-01-01T00:00:00Z',
-    message: 'x'.repeat(1024),
-  });
-  t.regex(event.metadata.name ?? '', /^s\.[0-9a-f]{8}$/);
 });

@@ -1,7 +1,7 @@
 import type { ContainerStatus, Pod } from '../../api/kubernetes.ts';
 import { printGrants, type Grant } from '../../api/grant.ts';
 import { printRecords } from '../../api/upgrade-record.ts';
-import { createUpgrader } from '../../agent/upgrader.ts';
+import { createUpgrader, lookAtAll } from '../../agent/upgrader.ts';
 import { copies, grantKey, upgradeKey, versionAltKey, versionKey, workingKey } from '../../api/pod-contract.ts';
 import type { Cluster, JsonPatch, KubernetesObject, Patch } from '../../cluster/cluster.ts';
 import { pods } from '../../cluster/resource.ts';
@@ -10,7 +10,7 @@ import { ask, type Access } from '../cluster/control-plane/api.ts';
 import { accessOf, makeNamespace } from '../cluster/control-plane/namespace.ts';
 import { connect } from '../cluster/kubernetes/connect.ts';
 import { until } from '../helpers/processes.ts';
-import { clientOf, create, home } from './installation.ts';
+import { clientOf, create, home, tokenOnNode } from './installation.ts';
 import { objectsOf } from './objects.ts';
 
 type WirePod = Pod & KubernetesObject;
@@ -52,22 +52,8 @@ const podOn = (namespace: string, name: string, nodeName: string): WirePod => ({
 });
 
 /** A client with a token that the API server made for an agent's pod on that node. */
-async function agentOn(admin: Access, node: string, account = 'baton-agent'): Promise<Cluster> {
-  const name = `${account}-${node}`;
-  const pod = JSON.parse(
-    await ask(admin, 'POST', `/api/v1/namespaces/${home}/pods`, {
-      metadata: { name },
-      spec: { nodeName: node, serviceAccountName: account, containers: [{ name: 'agent', image: 'agent:1' }] },
-    }),
-  ) as WirePod;
-  const path = `/api/v1/namespaces/${home}/serviceaccounts/${account}/token`;
-  const { uid } = pod.metadata;
-  const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name, uid };
-  const { status } = JSON.parse(await ask(admin, 'POST', path, { spec: { boundObjectRef } })) as {
-    status: { token: string };
-  };
-  return clientOf(admin, status.token);
-}
+const agentOn = async (admin: Access, node: string, account?: string): Promise<Cluster> =>
+  clientOf(admin, await tokenOnNode(admin, node, account));
 
 const image = (index: number, value: string): JsonPatch => [
   { op: 'replace', path: `/spec/containers/${index}/image`, value },
@@ -126,11 +112,8 @@ async function played(its: {
     },
     maxConcurrent: 1,
     now: () => clock,
-    onStep: (_, step) => {
+    onLook: (_, step) => {
       if (step.do === 'patch') phases.push(step.phase);
-    },
-    onError(_, error) {
-      throw error;
     },
   });
   await cluster.patch(
@@ -159,7 +142,7 @@ async function played(its: {
   };
   await run(0);
   for (let turn = 0; turn < 50 && !phases.some((phase) => phase === 'Resetting' || phase === 'RollingBack'); turn++) {
-    await upgrader.look([await cluster.get<WirePod>(pods, key)]);
+    await lookAtAll(upgrader, [await cluster.get<WirePod>(pods, key)]);
     clock += 30_000;
     // A new copy that is not seen to run until its deadline has failed.
     if (phases.includes('Upgrading') && !isBroken) await run(1);

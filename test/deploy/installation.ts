@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { KubeConfig } from '@kubernetes/client-node';
 import type { ExecutionContext } from 'ava';
 import type { ControllerRevision, Namespace } from '../../api/kubernetes.ts';
@@ -40,6 +41,23 @@ export function clientOf({ url, ca }: Access, token: string): Cluster {
     currentContext: 'x',
   });
   return createKubernetesCluster({ config, userAgent: 'baton-test', limit: { qps: 1000, burst: 1000 } });
+}
+
+/** A token that the API server made for a pod of this account on that node, as its kubelet mounts it. */
+export async function tokenOnNode(admin: Access, node: string, account = 'baton-agent'): Promise<string> {
+  const name = `${account}-${node}-${randomUUID().slice(0, 8)}`;
+  const { metadata } = JSON.parse(
+    await ask(admin, 'POST', `/api/v1/namespaces/${home}/pods`, {
+      metadata: { name },
+      spec: { nodeName: node, serviceAccountName: account, containers: [{ name: 'agent', image: 'agent:1' }] },
+    }),
+  ) as KubernetesObject;
+  const path = `/api/v1/namespaces/${home}/serviceaccounts/${account}/token`;
+  const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name, uid: metadata.uid };
+  const { status } = JSON.parse(await ask(admin, 'POST', path, { spec: { boundObjectRef } })) as {
+    status: { token: string };
+  };
+  return status.token;
 }
 
 /** Creates objects as an administrator; webhooks are called by URL, as nothing here reaches services. */

@@ -162,7 +162,7 @@ test('the controller may do what its code does, and no more', (t) => {
     nodes: [{ verbs: READ }],
     sidecarsets: [{ verbs: READ }],
     'sidecarsets/status': [{ verbs: ['patch'] }],
-    events: [{ verbs: ['create', 'patch'] }],
+    events: [{ verbs: ['create'] }],
     mutatingwebhookconfigurations: [{ verbs: ['get', 'patch'], names: [installedClients.mutating] }],
     validatingwebhookconfigurations: [{ verbs: ['get', 'patch'], names: [installedClients.validating] }],
     customresourcedefinitions: [{ verbs: ['get', 'patch'], names: [installedClients.definition] }],
@@ -173,11 +173,60 @@ test('the controller may do what its code does, and no more', (t) => {
   });
 });
 
-test('an agent may read and patch pods, and tell of it', (t) => {
+test('an agent may read and patch pods, see how its node fares, and tell of it', (t) => {
   t.deepEqual(rightsOf('baton-agent'), {
     pods: [{ verbs: [...READ, 'patch'] }],
-    events: [{ verbs: ['create', 'patch'] }],
+    nodes: [{ verbs: ['get'] }],
+    events: [{ verbs: ['create'] }],
   });
+});
+
+test('an agent runs on every node, sees of it what it needs, and may do there no more', (t) => {
+  const labels = { 'app.kubernetes.io/name': 'baton', 'app.kubernetes.io/component': 'agent' };
+  const { spec } = objectOf('DaemonSet', 'baton-agent') as unknown as {
+    spec: {
+      selector: { matchLabels: object };
+      template: {
+        metadata: { labels: object };
+        spec: {
+          serviceAccountName: string;
+          priorityClassName: string;
+          tolerations: object[];
+          containers: { args: string[]; volumeMounts: { name: string; mountPath: string }[] }[];
+          volumes: { name: string; hostPath: { path: string } }[];
+        };
+      };
+    };
+  };
+  const { metadata, spec: pod } = spec.template;
+  t.deepEqual(spec.selector.matchLabels, labels);
+  t.deepEqual(metadata.labels, labels);
+  t.is(pod.serviceAccountName, objectOf('ServiceAccount', 'baton-agent').metadata.name);
+  t.is(pod.priorityClassName, 'system-node-critical');
+  t.deepEqual(pod.tolerations, [{ operator: 'Exists' }], 'no taint keeps it away');
+  for (const reach of ['hostNetwork', 'hostPID', 'hostIPC']) t.false(reach in pod);
+  const [container] = pod.containers;
+  t.like(container, {
+    args: ['agent'],
+    env: [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }],
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    },
+    readinessProbe: { httpGet: { path: '/readyz', port: 'health' } },
+    livenessProbe: { httpGet: { path: '/healthz', port: 'health' } },
+  });
+  // Where the defaults of `baton agent` look, and the same on the node.
+  t.deepEqual(container?.volumeMounts, [
+    { name: 'pods', mountPath: '/var/lib/kubelet/pods', mountPropagation: 'HostToContainer' },
+    { name: 'pod-resources', mountPath: '/var/lib/kubelet/pod-resources', readOnly: true },
+    { name: 'containerd', mountPath: '/run/containerd', readOnly: true },
+  ] as object[]);
+  for (const { name, mountPath } of container?.volumeMounts ?? []) {
+    t.is(pod.volumes.find((volume) => volume.name === name)?.hostPath.path, mountPath);
+  }
+  t.is(pod.volumes.length, 3);
 });
 
 test("the agent's policy is bound, is for its account, and knows the contract's names", (t) => {

@@ -52,6 +52,17 @@ test('the protocol page has a row for every message type', (t) => {
   t.deepEqual(new Set(types), new Set(known));
 });
 
+test("the reasons of the agent's events are documented, and every documented one exists", (t) => {
+  const source = read('agent/events.ts');
+  const problems = [...read('agent/chronicle.ts').matchAll(/what: '(\w+)'/g)].map(([, what]) => `HotUpgrade${what}`);
+  const reasons = new Set(
+    [...(source.match(/\bHotUpgrade\w+/g) ?? []), ...problems].filter((name) => name !== 'HotUpgrade'),
+  );
+  const rows = [...read('docs/agent.md').matchAll(/^\| `(HotUpgrade\w+)`/gm)].map(([, reason]) => reason ?? '');
+  t.true(reasons.size > 10);
+  t.deepEqual(rows.sort(), [...reasons].sort());
+});
+
 test('the reasons of all conditions are documented, and every documented one exists', (t) => {
   const source = read('controller/rollout/conditions.ts');
   const named = [...source.matchAll(/(?:stands\(|reason: |^ +\[)'([A-Z]\w+)'/gm)].map(([, reason]) => reason);

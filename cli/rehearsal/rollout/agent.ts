@@ -1,5 +1,5 @@
 import type { Step } from '../../../agent/hot-upgrade/step.ts';
-import { createUpgrader, type NodeAccess } from '../../../agent/upgrader.ts';
+import { createUpgrader, lookAtAll, type NodeAccess } from '../../../agent/upgrader.ts';
 import type { Cluster } from '../../../cluster/cluster.ts';
 import { pods } from '../../../cluster/resource.ts';
 import type { WirePod } from './home.ts';
@@ -27,17 +27,17 @@ export function startAgent({ cluster, node, access, restarted, onStep, onError }
       node: access,
       maxConcurrent: Infinity,
       now: Date.now,
-      onStep(pod, step) {
+      onLook({ pod }, step) {
+        if (step.do === 'nothing' || step.do === 'wait') return;
         hasActed = true;
         onStep(pod as WirePod, step);
       },
-      onError: (_, error) => onError(error instanceof Error ? error : new Error(String(error))),
     });
   let upgrader = create();
   return startLoop(async () => {
     const fields = { 'spec.nodeName': node };
     const { items } = await cluster.list<WirePod>(pods, { fields });
-    const next = await upgrader.look(items);
+    const next = await lookAtAll(upgrader, items);
     if (restarted && hasActed) upgrader = create();
     hasActed = false;
     return next === undefined ? undefined : Math.min(next, Date.now() + LOOK_MS);

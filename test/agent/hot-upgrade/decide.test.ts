@@ -101,12 +101,26 @@ test('nothing is done without a grant, for a finished one, or for a pod that is 
   nothing(idle(grantOf('h2', { other: { image: 'o' } })));
 });
 
-test('malformed annotations and grants are survived', (t) => {
-  for (const value of ['', 'x', 'null', '[]', '{"s":5}', '{"s":{"v":2}}']) {
-    t.is(look(viewOf(pod({}, {}, { ...injectedAnnotations('mesh'), 'baton.dev/grant': value }))).do, 'nothing', value);
-    const spoilt = { ...injectedAnnotations('mesh'), ...granted(second), 'baton.dev/upgrade': value };
-    t.is(look(viewOf(pod({}, {}, spoilt), files(serving1))).do, 'patch', value);
+test('a grant or a record that cannot be read is said, and the pod left as it is', (t) => {
+  for (const value of ['x', 'null', '[]', '{"s":5}', '{"s":{"v":2}}']) {
+    const said = (annotation: string, annotations: Record<string, string>): void => {
+      const its = pod({}, {}, { ...injectedAnnotations('mesh'), ...annotations });
+      const step = look(viewOf(its, files(serving1)));
+      t.like(step, { do: 'nothing', blocked: true }, value);
+      t.regex('because' in step ? step.because : '', new RegExp(`the annotation ${annotation} cannot be read: .+`));
+    };
+    said('baton.dev/grant', { 'baton.dev/grant': value });
+    said('baton.dev/upgrade', { ...granted(second), 'baton.dev/upgrade': value });
   }
+});
+
+test('what cannot be read of one set stops no other one, and is kept', (t) => {
+  const grants = { 'baton.dev/grant': granted(second)['baton.dev/grant']?.replace('{', '{"other":5,') ?? '' };
+  const its = pod({}, {}, { ...injectedAnnotations('mesh'), ...grants, 'baton.dev/upgrade': '{"third":{"v":2}}' });
+  const step = look(viewOf(its, files(serving1)));
+  t.like(step, { do: 'patch', set: 's' });
+  const { 'baton.dev/upgrade': records } = applied(its, step).metadata?.annotations ?? {};
+  t.like(JSON.parse(records ?? ''), { s: { phase: 'Upgrading' }, third: { v: 2 } });
 });
 
 test("the node's limit holds back only what has not begun", (t) => {

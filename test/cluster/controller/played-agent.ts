@@ -1,6 +1,6 @@
 import type { Pod } from '../../../api/kubernetes.ts';
 import { copies, versionKey, type StateFile } from '../../../api/pod-contract.ts';
-import { createUpgrader } from '../../../agent/upgrader.ts';
+import { createUpgrader, lookAtAll } from '../../../agent/upgrader.ts';
 import type { Cluster } from '../../../cluster/cluster.ts';
 import { createReflector } from '../../../cluster/kubernetes/reflector.ts';
 import { pods } from '../../../cluster/resource.ts';
@@ -29,14 +29,13 @@ export function playAgent(t: Scope, options: PlayedAgentOptions): { stop: () => 
     cluster,
     node: {
       look: (pod) =>
-        Promise.resolve({ stateFiles: new Map([[sidecar, stateFilesOf(pod, { sidecar, emptyImage, bad })]]) }),
+        Promise.resolve({ stateFiles: new Map([[sidecar, playedStateFiles(pod, { sidecar, emptyImage, bad })]]) }),
       attend: () => undefined,
       pull: () => undefined,
       stopContainer: () => undefined,
     },
     maxConcurrent: 3,
     now: Date.now,
-    onError: (_, error) => (failure ??= error),
   });
   let failure: unknown;
   let looking = Promise.resolve();
@@ -47,7 +46,7 @@ export function playAgent(t: Scope, options: PlayedAgentOptions): { stop: () => 
     looking = looking.then(async () => {
       waits = false;
       const mine = reflector.list().filter(({ spec }) => spec?.nodeName === node);
-      if (!over.signal.aborted) await upgrader.look(mine);
+      if (!over.signal.aborted) await lookAtAll(upgrader, mine).catch((error: unknown) => (failure ??= error));
     });
   };
   const reflector = createReflector<WirePod, WirePod>({
@@ -70,14 +69,14 @@ export function playAgent(t: Scope, options: PlayedAgentOptions): { stop: () => 
   return { stop };
 }
 
-interface Nature {
+export interface Nature {
   sidecar: string;
   emptyImage: string;
   bad: ReadonlySet<string>;
 }
 
 /** The newest version that runs serves, unless it is a bad one; an older one has drained, or serves again. */
-function stateFilesOf({ metadata, spec, status }: Pod, { sidecar, emptyImage, bad }: Nature): StateFile[] {
+export function playedStateFiles({ metadata, spec, status }: Pod, { sidecar, emptyImage, bad }: Nature): StateFile[] {
   const now = Date.now();
   const running = copies(sidecar).flatMap((name) => {
     const image = spec?.containers.find((container) => container.name === name)?.image ?? '';

@@ -114,7 +114,7 @@ async function isTrusted(admin: Access): Promise<boolean> {
 }
 
 function forThisMachine(object: Manifest, port: number): Manifest | undefined {
-  if (object.kind === 'Deployment') return undefined;
+  if (object.kind === 'Deployment' || object.kind === 'DaemonSet') return undefined;
   if (object.kind === 'Service') {
     const { apiVersion, kind, metadata } = object;
     return { apiVersion, kind, metadata, spec: { type: 'ExternalName', externalName: '127.0.0.1' } };

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 
 /** What a path answers; 503 where it is not ok. */
 export type Page = () =>
@@ -48,6 +50,40 @@ export async function servePages(
       server.close();
       server.closeAllConnections();
       await once(server, 'close');
+    },
+  };
+}
+
+export interface ServicePagesOptions {
+  ports: { metrics: number; health: number };
+  /** Where /metrics comes from. */
+  registry: Registry;
+  /** What the service still waits for; undefined when it is ready. */
+  waitsFor: () => string | undefined;
+  log: Logger;
+}
+
+/** Serves what every service of Baton has: /healthz and /readyz on one port, /metrics on another. */
+export async function serveServicePages(options: ServicePagesOptions): Promise<PageServer> {
+  const { ports, registry, waitsFor, log } = options;
+  const onError = (message: string) => (error: unknown) => log.error({ err: error }, message);
+  const health = await servePages(
+    {
+      '/healthz': () => ({ ok: true, text: 'ok\n' }),
+      '/readyz'() {
+        const missing = waitsFor();
+        return missing === undefined ? { ok: true, text: 'ok\n' } : { ok: false, text: `waits for ${missing}\n` };
+      },
+    },
+    { port: ports.health, onError: onError('health page') },
+  );
+  const metrics = await servePages(
+    { '/metrics': async () => ({ ok: true, text: await registry.metrics(), type: registry.contentType }) },
+    { port: ports.metrics, onError: onError('metrics page') },
+  );
+  return {
+    async close() {
+      await Promise.all([health.close(), metrics.close()]);
     },
   };
 }
