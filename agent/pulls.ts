@@ -30,9 +30,8 @@ const memory = 60_000;
 const maxMessage = 500;
 
 /**
- * Keeps count of pulls. What a failed or abandoned one leaves belongs to the runtime and the kubelet: containerd keeps what
- * arrived, goes on from there next time, and drops it when its lease has run out (a day); an image that is there and never used is
- * the kubelet's to collect, as any other. Nothing is removed here: other pods may use the same layers.
+ * Keeps count of pulls. Nothing is removed here: of a pull that failed or was abandoned, also by an agent that was killed, containerd
+ * itself drops what had arrived; an image that is there and never used is the kubelet's to collect, as any other.
  */
 export function createPulls({ pullImage, isConclusive, now, onPull }: PullsOptions): Pulls {
   const pulls = new Map<string, Pull>();

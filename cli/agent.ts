@@ -5,7 +5,7 @@ import { openNode } from '../agent/node-access.ts';
 import { loadDatagrams } from '../agent/notifications/datagram-socket.ts';
 import type { Io } from './io.ts';
 import { UsageError } from './options.ts';
-import { configOf, logOf, numberOf } from './service.ts';
+import { configOf, logOf, numberOf, statusOf } from './service.ts';
 import { versionOf } from './version.ts';
 
 export const help = `Usage: baton agent [OPTIONS]
@@ -65,30 +65,25 @@ export async function runAgentCommand(args: string[], io: Io): Promise<number> {
   const config = configOf(values.kubeconfig);
   const bind = loadDatagrams();
   log.info({ kubeletRoot, criSocket, datagrams: bind !== undefined }, 'what it sees of the node');
-  try {
-    await runAgent({
-      config,
-      node,
-      version: versionOf(),
-      ports,
-      maxConcurrent,
-      access: (hooks) =>
-        openNode({
-          ...(criSocket !== undefined && { criSocket }),
-          ...(kubeletRoot !== '' && { kubeletRoot }),
-          bind,
-          now: Date.now,
-          ...hooks,
-        }),
-      signal: io.signal ?? new AbortController().signal,
-      log,
-      registry: new Registry(),
-    });
-    return 0;
-  } catch (error) {
-    log.fatal({ err: error }, 'agent cannot go on');
-    return 1;
-  }
+  const running = runAgent({
+    config,
+    node,
+    version: versionOf(),
+    ports,
+    maxConcurrent,
+    access: (hooks) =>
+      openNode({
+        ...(criSocket !== undefined && { criSocket }),
+        ...(kubeletRoot !== '' && { kubeletRoot }),
+        bind,
+        now: Date.now,
+        ...hooks,
+      }),
+    signal: io.signal ?? new AbortController().signal,
+    log,
+    registry: new Registry(),
+  });
+  return statusOf(running, 'agent', log);
 }
 
 /** The path in an address as the kubelet's `--container-runtime-endpoint` has it, or a path alone; undefined for none. */

@@ -4,8 +4,7 @@ import { parseArgs } from 'node:util';
 import { Registry } from 'prom-client';
 import { runController } from '../controller/main.ts';
 import type { Io } from './io.ts';
-import { UsageError } from './options.ts';
-import { configOf, logOf, numberOf } from './service.ts';
+import { configOf, logOf, numberOf, statusOf } from './service.ts';
 import { versionOf } from './version.ts';
 
 export const help = `Usage: baton controller [OPTIONS]
@@ -60,30 +59,24 @@ export async function runControllerCommand(args: string[], io: Io): Promise<numb
   const { namespace } = values;
   const service = `${values['webhook-service']}.${namespace}`;
   const folder = values['webhook-certificates'];
-  try {
-    await runController({
-      config: configOf(values.kubeconfig),
-      namespace,
-      identity: `${hostname()}_${randomUUID()}`,
-      version: versionOf(),
-      ports: {
-        webhook: numberOf('webhook-port', values['webhook-port'], 0),
-        metrics: numberOf('metrics-port', values['metrics-port'], 0),
-        health: numberOf('health-port', values['health-port'], 0),
-      },
-      certificates:
-        folder === undefined ? { names: [`${service}.svc`, service, `${service}.svc.cluster.local`] } : { folder },
-      limit: { qps, burst: 2 * qps },
-      parallel: numberOf('parallel', values.parallel, 1),
-      excluded: values['exclude-namespace'],
-      signal: io.signal ?? new AbortController().signal,
-      log,
-      registry: new Registry(),
-    });
-    return 0;
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    log.fatal({ err: error }, 'controller cannot go on');
-    return 1;
-  }
+  const running = runController({
+    config: configOf(values.kubeconfig),
+    namespace,
+    identity: `${hostname()}_${randomUUID()}`,
+    version: versionOf(),
+    ports: {
+      webhook: numberOf('webhook-port', values['webhook-port'], 0),
+      metrics: numberOf('metrics-port', values['metrics-port'], 0),
+      health: numberOf('health-port', values['health-port'], 0),
+    },
+    certificates:
+      folder === undefined ? { names: [`${service}.svc`, service, `${service}.svc.cluster.local`] } : { folder },
+    limit: { qps, burst: 2 * qps },
+    parallel: numberOf('parallel', values.parallel, 1),
+    excluded: values['exclude-namespace'],
+    signal: io.signal ?? new AbortController().signal,
+    log,
+    registry: new Registry(),
+  });
+  return statusOf(running, 'controller', log);
 }

@@ -40,3 +40,14 @@ export function configOf(file: string | undefined): KubeConfig {
   }
   return config;
 }
+
+/** Runs a service to its end; what makes it impossible to go on is logged. Resolves with the exit status. */
+export async function statusOf(running: Promise<void>, what: string, log: Logger): Promise<number> {
+  try {
+    await running;
+    return 0;
+  } catch (error) {
+    log.fatal({ err: error }, `${what} cannot go on`);
+    return 1;
+  }
+}

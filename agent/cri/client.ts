@@ -1,4 +1,4 @@
-import type { ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
+import type { ClientUnaryCall, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
 import { credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import { ApiError } from '../../api/error.ts';
@@ -50,13 +50,17 @@ export function connectRuntime(socket: string): Runtime {
     (Service) => new Service(`unix:${socket}`, credentials.createInsecure(), options),
   );
 
+  const pending = new Set<ClientUnaryCall>();
+
   const call = <T>(client: typeof containers, method: string, request: object, timeout = queryTimeout): Promise<T> =>
     new Promise((resolve, reject) => {
       const send = client?.[method] as Unary<T>;
-      send.call(client, request, { deadline: Date.now() + timeout }, (error, answer) => {
+      const sent = send.call(client, request, { deadline: Date.now() + timeout }, (error, answer) => {
+        pending.delete(sent);
         if (error) reject(runtimeError(socket, method, error));
         else resolve(answer as T);
       });
+      pending.add(sent);
     });
 
   const statusOf = async (containerId: string): Promise<WireStatus | undefined> => {
@@ -115,6 +119,8 @@ export function connectRuntime(socket: string): Runtime {
       await call(containers, 'StopContainer', { containerId, timeout: stopGrace }, timeout);
     },
     close() {
+      // The library's own close lets calls go on.
+      for (const sent of pending) sent.cancel();
       containers?.close();
       images?.close();
     },
@@ -125,7 +131,7 @@ type Unary<T> = (
   request: object,
   options: { deadline: number },
   callback: (error: ServiceError | null, answer?: T) => void,
-) => void;
+) => ClientUnaryCall;
 
 function load(): Record<'RuntimeService' | 'ImageService', ServiceClientConstructor> {
   const loaded = loadPackageDefinition(fromJSON(runtimeProtocol, { longs: String, enums: String, defaults: true }));

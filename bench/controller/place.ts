@@ -54,7 +54,7 @@ export async function startPlace(scope: Scope, nodeFlags: readonly string[] = []
   const startController = async (): Promise<void> => {
     // Its own limit is for clusters with other users.
     const flags = ['--qps=50000', `--parallel=${PARALLEL}`];
-    replica = await startReplica(scope, kubeconfig, { program: [...nodeFlags, 'dist/baton.js'], webhookPort, flags });
+    replica = await startReplica(scope, kubeconfig, { webhookPort, flags, nodeFlags });
     await untilTrusted(admin);
   };
   await startController();

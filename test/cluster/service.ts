@@ -4,6 +4,9 @@ import { freePort, until, type Scope } from '../helpers/processes.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
+/** What Node runs to be `baton`: what was built, as it is shipped. */
+export const BATON = ['dist/baton.js'];
+
 /** One process of `baton controller` or `baton agent`. */
 export interface Service {
   readonly pid: number;
@@ -19,15 +22,16 @@ export interface Service {
   exited: Promise<number | null>;
 }
 
-/** Starts one with the words that Node gets; it is killed at the end of the test. */
+/** Starts one with what Node runs in this repository; it is killed at the end of the test. */
 export async function startService(
   t: Scope,
+  program: readonly string[],
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<Service> {
   const [metricsPort, healthPort] = [await freePort(), await freePort()];
   const ports = [`--metrics-port=${metricsPort}`, `--health-port=${healthPort}`];
-  const child = spawn(process.execPath, [...args, ...ports], {
+  const child = spawn(process.execPath, [...program, ...args, ...ports], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },

@@ -212,7 +212,7 @@ test('an agent runs on every node, sees of it what it needs, and may do there no
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'], add: ['DAC_READ_SEARCH'] },
+      capabilities: { drop: ['ALL'] },
     },
     readinessProbe: { httpGet: { path: '/readyz', port: 'health' } },
     livenessProbe: { httpGet: { path: '/healthz', port: 'health' } },

@@ -1,6 +1,9 @@
 // What an agent sees and does on a real node: its containerd, its kubelet's volumes, a real registry.
 import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
@@ -17,6 +20,7 @@ import * as native from '../../../native/index.ts';
 import { until } from '../../helpers/processes.ts';
 import { recordFor } from '../../agent/pod-volume.ts';
 import { containerIdOf, pidOf } from '../node/container.ts';
+import { containerdAt } from '../node/containerd.ts';
 import { addImage, busyboxLayer } from '../node/image.ts';
 import { cluster, nodeTest, ownCluster, serialNodeTest } from '../node/node-test.ts';
 import { startRegistry } from '../node/registry.ts';
@@ -239,7 +243,9 @@ nodeTest('pulls what is there; a missing one is conclusive, a refusal and a hang
   t.is((await look(secret)).images?.pulls.get(secret)?.state, 'running');
   const another = open(t, scene);
   const reports = another.reports;
+  const askedOnce = registry.requests.length;
   another.pull(secret);
+  await until('its request', () => registry.requests.length > askedOnce);
   another.close();
   await until('an abandoned pull', () => reports.length > 0);
   t.like(reports, [{ outcome: 'unclear' }]);
@@ -250,6 +256,50 @@ nodeTest('pulls what is there; a missing one is conclusive, a refusal and a hang
     60_000,
   );
   t.deepEqual(node.errors, []);
+});
+
+nodeTest('a pull that is abandoned half-way leaves nothing on the node', async (t) => {
+  const { nodes } = await cluster(t);
+  const digest = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  const layer = randomBytes(1_000_000);
+  const config = Buffer.from(JSON.stringify({ os: 'linux', rootfs: { type: 'layers', diff_ids: [digest(layer)] } }));
+  const oci = 'application/vnd.oci.image';
+  const blob = (bytes: Buffer, type: string) => ({ mediaType: type, digest: digest(bytes), size: bytes.length });
+  const manifest = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: `${oci}.manifest.v1+json`,
+      config: blob(config, `${oci}.config.v1+json`),
+      layers: [blob(layer, `${oci}.layer.v1.tar`)],
+    }),
+  );
+  // A registry that stops in the middle of the layer.
+  const registry = createServer(({ method, url = '' }, response) => {
+    const bytes = [layer, config].find((one) => url.endsWith(digest(one))) ?? manifest;
+    response.writeHead(200, { 'content-type': `${oci}.manifest.v1+json`, 'content-length': bytes.length });
+    if (bytes === layer) response.write(layer.subarray(0, 500_000));
+    else response.end(method === 'HEAD' ? undefined : bytes);
+  });
+  await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    registry.close();
+    registry.closeAllConnections();
+  });
+  const [facts] = nodes;
+  if (!facts) throw new Error('no node');
+  const node = open(t, { node: facts });
+  node.pull(`127.0.0.1:${(registry.address() as AddressInfo).port}/half:1`);
+  const { ctr } = containerdAt(facts.socket);
+  const kept = async (): Promise<string[]> => {
+    const content = `${await ctr('content', 'active')}${await ctr('content', 'ls')}`;
+    return [layer, config, manifest].map(digest).filter((one) => content.includes(one));
+  };
+  await until('half of the layer', async () => (await kept()).includes(digest(layer)));
+  node.close();
+  await until('the end', () => node.reports.length > 0);
+  t.like(node.reports, [{ outcome: 'unclear' }]);
+  await until('nothing is left', async () => (await kept()).length === 0, 30_000);
+  t.pass();
 });
 
 nodeTest('stops a container that does not listen to SIGTERM, and none that is not the pod’s', async (t) => {

@@ -26,7 +26,7 @@ import { startControlPlane, type OwnControlPlane } from '../control-plane/start.
 import type { WirePod } from '../controller/system.ts';
 import { startTestKubelet, type Outcome } from '../kubelet.ts';
 import { connect } from '../kubernetes/connect.ts';
-import { startService, untilReady, type Service } from '../service.ts';
+import { BATON, startService, untilReady, type Service } from '../service.ts';
 
 /** A control plane with Baton's roles and policies, on which a file's tests run one after the other; no controller is there. */
 export interface AgentSystem {
@@ -156,23 +156,16 @@ export async function sceneOf(t: Scope, system: AgentSystem): Promise<AgentScene
     node,
     async agent(flags = {}, on = node) {
       const args = Object.entries(flags).map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`));
-      const service = await startService(t, [
-        '--import=tsx',
-        'test/cluster/agent/process.ts',
-        ...(await accessOn(on)),
-        ...args,
-      ]);
+      const service = await startService(
+        t,
+        ['--import=tsx', 'test/cluster/agent/process.ts'],
+        [...(await accessOn(on)), ...args],
+      );
       if (flags['die-in'] === undefined) await untilReady(service);
       return service;
     },
     async realAgent(...args) {
-      const service = await startService(t, [
-        '--import=tsx',
-        'cli/baton.ts',
-        'agent',
-        ...(await accessOn(node)),
-        ...args,
-      ]);
+      const service = await startService(t, BATON, ['agent', ...(await accessOn(node)), ...args]);
       await untilReady(service);
       return service;
     },

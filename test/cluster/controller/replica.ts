@@ -1,5 +1,5 @@
 import { freePort, type Scope } from '../../helpers/processes.ts';
-import { startService, untilReady, type Service } from '../service.ts';
+import { BATON, startService, untilReady, type Service } from '../service.ts';
 
 /** One process of `baton controller`. */
 export interface Replica extends Service {
@@ -8,19 +8,19 @@ export interface Replica extends Service {
 }
 
 export interface ReplicaOptions {
-  /** What Node runs; the sources unless told. */
-  program?: readonly string[];
   /** A free one unless told. */
   webhookPort?: number;
   /** More of the command line. */
   flags?: readonly string[];
+  /** Of Node itself. */
+  nodeFlags?: readonly string[];
 }
 
 /** Starts one and waits until it serves; it is killed at the end of the test. */
 export async function startReplica(t: Scope, kubeconfig: string, options: ReplicaOptions = {}): Promise<Replica> {
-  const { program = ['--import=tsx', 'cli/baton.ts'], webhookPort = await freePort(), flags = [] } = options;
-  const args = [...program, 'controller', `--kubeconfig=${kubeconfig}`, `--webhook-port=${webhookPort}`, ...flags];
-  const service = await startService(t, args);
+  const { webhookPort = await freePort(), flags = [], nodeFlags = [] } = options;
+  const args = ['controller', `--kubeconfig=${kubeconfig}`, `--webhook-port=${webhookPort}`, ...flags];
+  const service = await startService(t, [...nodeFlags, ...BATON], args);
   await untilReady(service);
   return {
     ...service,
