@@ -10,9 +10,18 @@ export type RecordedImages = Reading<ReadonlyMap<string, string>>;
 /** As the wire may have it: Go reads a missing image, or image ID, as an empty one. */
 type SeenStatus = Pick<ContainerStatus, 'name'> & Partial<ContainerStatus>;
 
-/** What the in-place update state recorded for one set. */
-export function recordedImages(states: Reading<InPlaceStates>, set: string): RecordedImages {
-  return 'problem' in states ? states : { value: states.value.get(set)?.imageIDs ?? new Map() };
+/**
+ * What the in-place update state recorded for one set, but of containers that are known to be new since: an image that is the
+ * other one under a second tag, as empty images are, has the same ID, and the status names either tag.
+ */
+export function recordedImages(
+  states: Reading<InPlaceStates>,
+  set: string,
+  isRenewed: (container: string) => boolean = () => false,
+): RecordedImages {
+  if ('problem' in states) return states;
+  const imageIDs = states.value.get(set)?.imageIDs ?? new Map<string, string>();
+  return { value: new Map([...imageIDs].filter(([container]) => !isRenewed(container))) };
 }
 
 /**

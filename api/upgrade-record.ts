@@ -120,6 +120,21 @@ export function phaseOf(record: UpgradeRecord, life: (container: string) => Life
   }
 }
 
+/**
+ * Whether a container lives another life than before the last patch of an upgrade, as the pod's status tells. Never once the pod
+ * carries another hash than that upgrade left: its images were changed again.
+ */
+export function isRenewed(
+  { hash, previous, phase }: UpgradeRecord,
+  podHash: string | undefined,
+  life: LifeFacts,
+  container: string,
+): boolean {
+  const left = phase === 'RollingBack' ? previous.hash?.hash : hash;
+  const before = own(previous.containerIDs, container);
+  return left === podHash && before !== undefined && life.running && life.id !== '' && life.id !== before;
+}
+
 /** The copies that are to take over, one for each sidecar that takes part. */
 export function newCopies({ sidecars, previous }: Pick<UpgradeRecord, 'sidecars' | 'previous'>): string[] {
   return Object.keys(sidecars).map((sidecar) => otherCopy(sidecar, own(previous.working, sidecar) ?? ''));

@@ -7,7 +7,7 @@ import type { Pod } from '../../api/kubernetes.ts';
 import { readInPlaceStates } from '../../api/pod-annotations.ts';
 import { grantKey, hashKey, hashWithoutImageKey, inPlaceStateKey, upgradeKey } from '../../api/pod-contract.ts';
 import type { Reading } from '../../api/reading.ts';
-import { phaseOf, readRecords, type UpgradePhase, type UpgradeRecord } from '../../api/upgrade-record.ts';
+import { isRenewed, phaseOf, readRecords, type UpgradePhase, type UpgradeRecord } from '../../api/upgrade-record.ts';
 import { isRefused } from './condition.ts';
 import type { Sidecar, Subject } from './subject.ts';
 
@@ -87,8 +87,18 @@ export const unsettledIn = ({ pod, isConsistent: all }: PodFacts, { name, contai
   unsettledContainer(pod, containers, imagesRecorded(pod, name), all);
 
 function imagesRecorded(pod: Pod, set: string): () => RecordedImages {
+  const annotations = pod.metadata?.annotations ?? {};
+  const read = (): RecordedImages => {
+    const record = wellFormed(readRecords(annotations[upgradeKey])).get(set);
+    const { hash } = podHashOf(annotations[hashKey], set);
+    return recordedImages(
+      readInPlaceStates(annotations[inPlaceStateKey]),
+      set,
+      (container) => record !== undefined && isRenewed(record, hash, lifeOf(pod, container), container),
+    );
+  };
   let recorded: RecordedImages | undefined;
-  return () => (recorded ??= recordedImages(readInPlaceStates(pod.metadata?.annotations?.[inPlaceStateKey]), set));
+  return () => (recorded ??= read());
 }
 
 type Pairs = Pick<PodFacts, 'unclear' | 'halfUpgraded' | 'outdated'>;

@@ -6,7 +6,10 @@ import { upgradeKey, workingKey } from '../../../api/pod-contract.ts';
 import type { SidecarSet, SidecarSetStatus } from '../../../api/sidecar-set.ts';
 import type { KubernetesObject } from '../../../cluster/cluster.ts';
 import { pods, sidecarSets } from '../../../cluster/resource.ts';
-import { until } from '../../helpers/processes.ts';
+import { until, type Scope } from '../../helpers/processes.ts';
+import { ask } from '../control-plane/api.ts';
+import { containerIdOf, pidOf } from '../node/container.ts';
+import { startLoadIn } from '../node/load.ts';
 import { isReady, nodeScene, type NodeScene, type WirePod } from '../node/scene.ts';
 import { names } from './images.ts';
 import { installedCluster } from './system.ts';
@@ -54,6 +57,50 @@ export const appContainer = (ports: readonly number[] = [9091]): Container => ({
 });
 
 const UPGRADE_MS = 60_000;
+
+/** What the app saw of one sidecar since its first answer. */
+export interface Calls {
+  answered: number;
+  failed: number;
+  failures: Record<string, number>;
+  /** By the version that answered. */
+  versions: Record<string, number>;
+}
+
+/** The first process of a pod's container. */
+export async function processOf({ node }: NodeScene, pod: WirePod, container = 'app'): Promise<number> {
+  const pid = await pidOf(node, containerIdOf(pod, container));
+  if (pid === undefined) throw new Error(`${container} of ${pod.metadata.name ?? ''} does not run`);
+  return pid;
+}
+
+/** What the app of a pod saw so far, by the sidecars' ports. */
+export async function callsOf(scene: NodeScene, pod: WirePod): Promise<Record<string, Calls>> {
+  const path = `/api/v1/namespaces/${scene.namespace}/pods/${pod.metadata.name ?? ''}/log?container=app`;
+  const lines = async (): Promise<string[]> => (await ask(scene.admin, 'GET', path)).split('\n').filter(Boolean);
+  const before = (await lines()).length;
+  process.kill(await processOf(scene, pod), 'SIGUSR2');
+  const told = await until('the app tells its counts', async () => (await lines())[before]);
+  return JSON.parse(told) as Record<string, Calls>;
+}
+
+/** The rehearsal's load in a pod: kept connections to a sidecar's port at full speed. */
+export async function startPodLoad(t: Scope, scene: NodeScene, pod: WirePod, port = 9091, connections = 20) {
+  return startLoadIn(
+    t,
+    await processOf(scene, pod),
+    {
+      kind: 'http',
+      method: 'GET',
+      path: '/load',
+      headers: {},
+      versionHeader: 'x-sidecar-version',
+      connections,
+      timeout: 5_000,
+    },
+    port,
+  );
+}
 
 export async function startScene(t: ExecutionContext): Promise<Scene> {
   const scene = await nodeScene(t, await installedCluster(t));

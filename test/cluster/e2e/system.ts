@@ -26,6 +26,8 @@ const home = 'baton-system';
 const TIMEOUT_MS = 240_000;
 /** Until all of Baton's pods are Ready. */
 const START_TIMEOUT_MS = 120_000;
+/** Pods injected one after the other, until both replicas were surely asked. */
+const IN_A_ROW = 10;
 
 /**
  * The cluster that all tests of this run share, with Baton installed on it as users do it: `kubectl apply -k deploy`. The first to
@@ -76,6 +78,35 @@ export async function install(facts: ClusterFacts, folder: string): Promise<void
     throw new Error(await ask(admin, 'GET', `/api/v1/namespaces/${home}/pods`), { cause: error });
   });
   await untilTrusted(admin);
+  await untilInjecting(admin);
+}
+
+/**
+ * Until every replica injects. The API server starts to serve a kind anew when its definition gets the webhooks' certificate, and
+ * ends the watches: for a moment a replica may not have heard of a new set.
+ */
+async function untilInjecting(admin: Access): Promise<void> {
+  const sets = '/apis/apps.kruise.io/v1beta1/sidecarsets';
+  const container = { name: 'trial', image: 'trial:1' };
+  const selector = { matchLabels: { trial: 'install' } };
+  const metadata = { name: 'install-trial' };
+  await ask(admin, 'POST', sets, {
+    apiVersion: 'apps.kruise.io/v1beta1',
+    kind: 'SidecarSet',
+    metadata,
+    spec: { selector, containers: [container] },
+  });
+  const pod = {
+    metadata: { name: 'trial', labels: selector.matchLabels },
+    spec: { containers: [{ ...container, name: 'app' }] },
+  };
+  let injected = 0;
+  await until('every replica injects', async () => {
+    const answer = await ask(admin, 'POST', '/api/v1/namespaces/default/pods?dryRun=All', pod).catch(String);
+    injected = answer.includes('IS_INJECTED') ? injected + 1 : 0;
+    return injected >= IN_A_ROW;
+  });
+  await ask(admin, 'DELETE', `${sets}/${metadata.name}`);
 }
 
 /** As the manifests have it. */

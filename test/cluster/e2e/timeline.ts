@@ -25,6 +25,26 @@ export interface Step {
   what: string;
 }
 
+/** How long an upgrade took that was published at that moment, by who was waited for; in milliseconds. */
+export function phasesOf({ steps }: Timeline, publishedAt: number): Record<string, number> {
+  let from = publishedAt;
+  const until = (what: string): number => {
+    const step = steps.find((one) => one.at >= from && one.what.startsWith(what));
+    if (!step) throw new Error(`no "${what}" in ${JSON.stringify(steps)}`);
+    const took = step.at - from;
+    from = step.at;
+    return Math.round(took);
+  };
+  const phases = {
+    'granted by the controller': until('grant: '),
+    'new copy patched by the agent': until('phase: Upgrading'),
+    'new copy shown by the kubelet': until('phase: Soaking'),
+    'old copy patched by the agent': until('phase: Resetting'),
+    'old copy shown empty by the kubelet': until('phase: Done'),
+  };
+  return { ...phases, total: Math.round(from - publishedAt) };
+}
+
 /** Records what a watch tells of a pod, from now on. */
 export async function recordTimeline(
   t: Scope,
@@ -61,12 +81,18 @@ export async function recordTimeline(
     for (const { name: container } of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]) {
       const { id, running, ready } = lifeOf(pod, container);
       const image = findContainer(pod, container)?.container.image;
-      tell(container, `${id.slice(0, 6)} ${running ? 'running' : 'down'} ${ready ? 'ready' : 'unready'} ${image ?? ''}`);
+      tell(
+        container,
+        `${id.slice(0, 6)} ${running ? 'running' : 'down'} ${ready ? 'ready' : 'unready'} ${image ?? ''}`,
+      );
     }
     const isReady = status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false;
     if (isReady !== readiness.at(-1)) readiness.push(isReady);
   };
-  const { items, resourceVersion } = await cluster.list<WirePod>(pods, { namespace, fields: { 'metadata.name': name } });
+  const { items, resourceVersion } = await cluster.list<WirePod>(pods, {
+    namespace,
+    fields: { 'metadata.name': name },
+  });
   items.forEach(see);
   let failure: unknown;
   const watching = (async () => {
