@@ -13,6 +13,8 @@ export interface Image {
   /** `65532`, or `65532:65532`; the default is root. */
   user?: string;
   workingDir?: string;
+  /** `SIGUSR1`; the default is SIGTERM. */
+  stopSignal?: string;
   /** Of its programs, in Go's terms (`amd64`, `arm64`); the default is this machine's. */
   architecture?: string;
 }
@@ -93,6 +95,7 @@ const configOf = (image: Image, layers: readonly Blob[]): Blob =>
       Env: Object.entries({ PATH, ...image.env }).map(([key, value]) => `${key}=${value}`),
       ...(image.user !== undefined && { User: image.user }),
       ...(image.workingDir !== undefined && { WorkingDir: image.workingDir }),
+      ...(image.stopSignal !== undefined && { StopSignal: image.stopSignal }),
     },
     rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => digest) },
   });

@@ -1,6 +1,6 @@
-// An app that calls its sidecars every 100 ms over kept connections. CALLS names their ports: `9091,9092`. At SIGUSR2 it prints
-// what it saw so far as one line of JSON, by port.
-import { Agent, get } from 'node:http';
+// An app that calls its sidecars every 100 ms over kept connections, and answers what a proxy asks it. CALLS names their ports
+// (`9091,9092`), SERVES its own. At SIGUSR2 it prints what it saw so far as one line of JSON, by port.
+import { Agent, createServer, get } from 'node:http';
 
 const agent = new Agent({ keepAlive: true });
 const counts = {};
@@ -30,6 +30,9 @@ const call = (port) => {
 };
 
 for (const port of (process.env.CALLS ?? '9091').split(',').filter(Boolean).map(Number)) setInterval(call, 100, port);
-setInterval(() => undefined, 60_000);
+createServer((request, response) => response.end('from the app\n')).listen(
+  Number(process.env.SERVES ?? 8000),
+  '127.0.0.1',
+);
 process.on('SIGUSR2', () => console.log(JSON.stringify(counts)));
 process.on('SIGTERM', () => process.exit());

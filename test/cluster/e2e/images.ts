@@ -45,6 +45,24 @@ const appImage: Omit<Image, 'name'> = {
   entrypoint: ['node', '/app/app.mjs'],
 };
 
+/** The image of the example `haproxy`, without a name, with Debian's HAProxy; versions differ in a variable. */
+export const haproxyImage = (version: string): Omit<Image, 'name'> => ({
+  layers: [
+    {
+      ...busyboxLayer,
+      ...Object.fromEntries(['sh', 'rm', 'sleep'].map((name) => [`/bin/${name}`, '/bin/busybox'])),
+      '/usr/sbin/haproxy': '/usr/sbin/haproxy',
+    },
+    Object.fromEntries(
+      ['start.sh', 'migrate.sh', 'haproxy.cfg'].map((file) => [`/${file}`, at(`examples/haproxy/${file}`)]),
+    ),
+  ],
+  entrypoint: ['/bin/sh', '/start.sh'],
+  env: { IMAGE: version },
+  user: '65532:65532',
+  stopSignal: 'SIGUSR1',
+});
+
 /** What every test has: three versions of a hot sidecar, its empty image, and an app. */
 export const names = {
   v1: 'baton.test/echo:v1',

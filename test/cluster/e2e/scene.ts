@@ -36,7 +36,7 @@ export interface Scene extends NodeScene {
     ms?: number,
   ) => Promise<SidecarSetStatus>;
   /** Waits until the pod's upgrade to this image is Done; see {@link isUpgraded}. */
-  untilUpgraded: (pod: string, image: string, sidecar?: string, ms?: number) => Promise<WirePod>;
+  untilUpgraded: (pod: string, image: string, of?: Upgraded & { ms?: number }) => Promise<WirePod>;
 }
 
 /** The hot sidecar of the tests, the example `http-echo` on port 9091. */
@@ -55,6 +55,13 @@ export const appContainer = (ports: readonly number[] = [9091]): Container => ({
   image: names.app,
   env: [{ name: 'CALLS', value: ports.join() }],
 });
+
+/** Whose upgrade is meant; what is left out is the scene's own set, with its sidecar `side`. */
+export interface Upgraded {
+  set?: string;
+  sidecar?: string;
+  empty?: string;
+}
 
 const UPGRADE_MS = 60_000;
 
@@ -142,11 +149,11 @@ export async function startScene(t: ExecutionContext): Promise<Scene> {
         throw new Error(`${what}: ${JSON.stringify(last?.status)}`, { cause: error });
       });
     },
-    async untilUpgraded(pod, image, sidecar = 'side', ms = UPGRADE_MS) {
+    async untilUpgraded(pod, image, { ms = UPGRADE_MS, ...of } = {}) {
       let last: WirePod | undefined;
       const look = async (): Promise<WirePod | undefined> => {
         last = await cluster.get<WirePod>(pods, { namespace, name: pod });
-        return isUpgraded(last, name, image, sidecar) ? last : undefined;
+        return isUpgraded(last, image, { set: name, ...of }) ? last : undefined;
       };
       return until(`${pod} runs ${image}`, look, ms).catch((error: unknown) => {
         const { metadata, status } = last ?? {};
@@ -177,9 +184,13 @@ export function recordOf({ metadata }: WirePod, set: string): UpgradeRecord | un
 }
 
 /** The set's upgrade is over, and the serving copy has that image, the other one the empty image. */
-export function isUpgraded(pod: WirePod, set: string, image: string, sidecar = 'side'): boolean {
+export function isUpgraded(
+  pod: WirePod,
+  image: string,
+  { set = pod.metadata.namespace ?? '', sidecar = 'side', empty = names.empty }: Upgraded = {},
+): boolean {
   const record = recordOf(pod, set);
   if (!record || phaseOf(record, (container) => lifeOf(pod, container)) !== 'Done') return false;
   const imageOf = (container: string): string | undefined => findContainer(pod, container)?.container.image;
-  return imageOf(workingCopy(pod, sidecar)) === image && imageOf(idleCopy(pod, sidecar)) === names.empty;
+  return imageOf(workingCopy(pod, sidecar)) === image && imageOf(idleCopy(pod, sidecar)) === empty;
 }
