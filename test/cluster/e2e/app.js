@@ -7,12 +7,15 @@ const counts = {};
 const started = new Set();
 
 const call = (port) => {
-  const count = (counts[port] ??= { answered: 0, failed: 0, failures: {}, versions: {} });
+  const count = (counts[port] ??= { early: 0, answered: 0, failed: 0, failures: {}, versions: {} });
+  const began = Date.now();
   const fail = (error) => {
-    // The app may start before its sidecar: what counts begins with the first answer.
-    if (!started.has(port)) return;
+    // The app may start before its sidecar.
+    if (!started.has(port)) return void (count.early += 1);
     count.failed += 1;
-    count.failures[error.code ?? error.message] = (count.failures[error.code ?? error.message] ?? 0) + 1;
+    const how = `${error.code ?? error.message}${sent.reusedSocket ? ' on a kept connection' : ''}`;
+    count.failures[how] = (count.failures[how] ?? 0) + 1;
+    console.log(new Date().toISOString(), port, how, 'after', Date.now() - began, 'ms');
   };
   const sent = get({ host: '127.0.0.1', port, path: '/from-app', agent, timeout: 5_000 }, (answer) => {
     answer.on('error', fail);
@@ -29,7 +32,10 @@ const call = (port) => {
   sent.on('error', fail);
 };
 
-for (const port of (process.env.CALLS ?? '9091').split(',').filter(Boolean).map(Number)) setInterval(call, 100, port);
+for (const port of (process.env.CALLS ?? '9091').split(',').filter(Boolean).map(Number)) {
+  call(port);
+  setInterval(call, 100, port);
+}
 createServer((request, response) => response.end('from the app\n')).listen(
   Number(process.env.SERVES ?? 8000),
   '127.0.0.1',

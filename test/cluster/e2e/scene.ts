@@ -10,7 +10,7 @@ import { until, type Scope } from '../../helpers/processes.ts';
 import { ask } from '../control-plane/api.ts';
 import { containerIdOf, pidOf } from '../node/container.ts';
 import { startLoadIn } from '../node/load.ts';
-import { isReady, nodeScene, type NodeScene, type WirePod } from '../node/scene.ts';
+import { containerOf, isReady, nodeScene, type NodeScene, type WirePod } from '../node/scene.ts';
 import { names } from './images.ts';
 import { installedCluster } from './system.ts';
 
@@ -65,8 +65,10 @@ export interface Upgraded {
 
 const UPGRADE_MS = 60_000;
 
-/** What the app saw of one sidecar since its first answer. */
+/** What the app saw of one sidecar. */
 export interface Calls {
+  /** Failures before the first answer. */
+  early: number;
   answered: number;
   failed: number;
   failures: Record<string, number>;
@@ -89,6 +91,26 @@ export async function callsOf(scene: NodeScene, pod: WirePod): Promise<Record<st
   process.kill(await processOf(scene, pod), 'SIGUSR2');
   const told = await until('the app tells its counts', async () => (await lines())[before]);
   return JSON.parse(told) as Record<string, Calls>;
+}
+
+/** Of a set and its pod: the sidecar's calls that the app made, with a failed assertion where one failed. */
+export async function noCallFailed(
+  t: ExecutionContext,
+  scene: NodeScene,
+  pod: WirePod,
+): Promise<Record<string, Calls>> {
+  const calls = await callsOf(scene, pod);
+  for (const [port, { failed, failures, answered }] of Object.entries(calls)) {
+    t.is(failed, 0, `${port}: ${JSON.stringify(failures)}`);
+    t.true(answered > 10, port);
+  }
+  return calls;
+}
+
+/** The app was never restarted: it is the container that it was in this earlier state of the pod. */
+export function appIsUntouched(t: ExecutionContext, before: WirePod, after: WirePod): void {
+  t.is(containerOf(after, 'app')?.restartCount, 0);
+  t.is(containerIdOf(after, 'app'), containerIdOf(before, 'app'));
 }
 
 /** The rehearsal's load in a pod: kept connections to a sidecar's port at full speed. */
@@ -155,9 +177,11 @@ export async function startScene(t: ExecutionContext): Promise<Scene> {
         last = await cluster.get<WirePod>(pods, { namespace, name: pod });
         return isUpgraded(last, image, { set: name, ...of }) ? last : undefined;
       };
-      return until(`${pod} runs ${image}`, look, ms).catch((error: unknown) => {
+      return until(`${pod} runs ${image}`, look, ms).catch(async (error: unknown) => {
         const { metadata, status } = last ?? {};
-        throw new Error(`${pod} runs ${image}: ${JSON.stringify([metadata?.annotations, status])}`, { cause: error });
+        const set = (await getSet(of.set)).status;
+        const facts = JSON.stringify([set, metadata?.annotations, status]);
+        throw new Error(`${pod} runs ${image}: ${facts}`, { cause: error });
       });
     },
   };
