@@ -11,6 +11,7 @@ import { ask } from '../control-plane/api.ts';
 import { containerIdOf, pidOf } from '../node/container.ts';
 import { startLoadIn } from '../node/load.ts';
 import { containerOf, isReady, nodeScene, type NodeScene, type WirePod } from '../node/scene.ts';
+import type { ClusterFacts } from '../node/start.ts';
 import { names } from './images.ts';
 import { installedCluster } from './system.ts';
 
@@ -86,11 +87,12 @@ export async function processOf({ node }: NodeScene, pod: WirePod, container = '
 /** What the app of a pod saw so far, by the sidecars' ports. */
 export async function callsOf(scene: NodeScene, pod: WirePod): Promise<Record<string, Calls>> {
   const path = `/api/v1/namespaces/${scene.namespace}/pods/${pod.metadata.name ?? ''}/log?container=app`;
-  const lines = async (): Promise<string[]> => (await ask(scene.admin, 'GET', path)).split('\n').filter(Boolean);
-  const before = (await lines()).length;
+  const told = async (): Promise<string[]> =>
+    (await ask(scene.admin, 'GET', path)).split('\n').filter((line) => line.startsWith('{'));
+  const before = (await told()).length;
   process.kill(await processOf(scene, pod), 'SIGUSR2');
-  const told = await until('the app tells its counts', async () => (await lines())[before]);
-  return JSON.parse(told) as Record<string, Calls>;
+  const counts = await until('the app tells its counts', async () => (await told())[before]);
+  return JSON.parse(counts) as Record<string, Calls>;
 }
 
 /** Of a set and its pod: the sidecar's calls that the app made, with a failed assertion where one failed. */
@@ -131,8 +133,9 @@ export async function startPodLoad(t: Scope, scene: NodeScene, pod: WirePod, por
   );
 }
 
-export async function startScene(t: ExecutionContext): Promise<Scene> {
-  const scene = await nodeScene(t, await installedCluster(t));
+/** A scene on the run's shared cluster, or on one where Baton was installed. */
+export async function startScene(t: ExecutionContext, facts?: ClusterFacts): Promise<Scene> {
+  const scene = await nodeScene(t, facts ?? (await installedCluster(t)));
   const { cluster, namespace } = scene;
   const name = namespace;
   const getSet = (of = name): Promise<WireSet> => cluster.get<WireSet>(sidecarSets, { name: of });
@@ -147,7 +150,7 @@ export async function startScene(t: ExecutionContext): Promise<Scene> {
         spec: {
           selector: { matchLabels: { app: name } },
           namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
-          containers: [hotSide()],
+          ...(!spec.initContainers && { containers: [hotSide()] }),
           ...spec,
         },
       });

@@ -41,7 +41,7 @@ nodeTest('a native pair starts before the app, and is upgraded like any other', 
   const scene = await startScene(t);
   const { cluster, namespace, name: set } = scene;
   const native = (image: string) => [{ ...hotSide(image), restartPolicy: 'Always' as const }];
-  await scene.createSet({ containers: undefined, initContainers: native(names.v1) } as object);
+  await scene.createSet({ initContainers: native(names.v1) });
   const before = await scene.startPod('pod');
   t.deepEqual(
     before.spec?.initContainers?.map(({ name }) => name),

@@ -38,6 +38,8 @@ export interface NodeOptions {
   /** The kubelet's own. */
   kubeconfig: string;
   admin: Access;
+  /** More of the kubelet's configuration. */
+  kubelet?: object;
 }
 
 const ender = fileURLToPath(new URL('end.sh', import.meta.url));
@@ -46,7 +48,8 @@ const ender = fileURLToPath(new URL('end.sh', import.meta.url));
 const PODS = 100;
 
 /** Starts containerd and the kubelet in a place, and waits until the node is Ready; they end with the place. */
-export async function startNode({ place, binaries, name, index, kubeconfig, admin }: NodeOptions): Promise<OwnNode> {
+export async function startNode(options: NodeOptions): Promise<OwnNode> {
+  const { place, binaries, name, index, kubeconfig, admin } = options;
   const folder = join(place.folder, name);
   const at = (path: string): string => join(folder, path);
   mkdirSync(folder);
@@ -56,7 +59,10 @@ export async function startNode({ place, binaries, name, index, kubeconfig, admi
   const containerd = await addContainerd({ place, cgroup, folder, addresses: [first, first + PODS - 1] });
   const { socket } = containerd;
   const kubeletFolder = at('kubelet');
-  writeFileSync(at('kubelet.json'), JSON.stringify(configuration({ address, socket, cgroup: cgroup.path, at })));
+  writeFileSync(
+    at('kubelet.json'),
+    JSON.stringify({ ...configuration({ address, socket, cgroup: cgroup.path, at }), ...options.kubelet }),
+  );
   const [program, ...enter] = cgroup.enter;
   const flags = [
     ...['--config', at('kubelet.json'), '--kubeconfig', kubeconfig, '--hostname-override', name],

@@ -150,8 +150,19 @@ function makeCgroup(name: string, node: string): Cgroup {
   const path = `/${name}/${node}`;
   for (const hierarchy of hierarchies) mkdirSync(join(CGROUPS, hierarchy, path, 'system'), { recursive: true });
   if (isUnified) for (const parent of ['', name, path]) enableControllers(join(CGROUPS, parent));
+  raiseShare(join(CGROUPS, isUnified ? '.' : 'cpu', name));
   const file = join(CGROUPS, isUnified ? '.' : 'pids', path, 'system/cgroup.procs');
   return { path, enter: ['/bin/sh', '-c', 'echo $$ >"$0" && exec "$@"', file] };
+}
+
+/** Else all that runs on a node gets as much of a busy machine as one of its other processes, and everything times out. */
+function raiseShare(cgroup: string): void {
+  for (const [file, share] of [
+    ['cpu.shares', 16_384],
+    ['cpu.weight', 1_600],
+  ] as const) {
+    if (existsSync(join(cgroup, file))) writeFileSync(join(cgroup, file), String(share));
+  }
 }
 
 function enableControllers(cgroup: string): void {

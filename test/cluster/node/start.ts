@@ -21,13 +21,20 @@ export interface OwnCluster extends OwnControlPlane {
 export interface ClusterOptions extends Pick<ControlPlaneOptions, 'binaries' | 'users' | 'apiServerFlags' | 'folder'> {
   /** How many nodes, at most 2: `node-1` is the first. The default is 1. */
   nodes?: number;
+  /** More of the kubelets' configuration. */
+  kubelet?: object;
 }
 
 /**
  * Starts a control plane and its nodes, and waits until these are Ready. With `stop`, or when this process is gone, however it
  * went, all of it ends, containers too, and nothing is left on the machine. Needs root.
  */
-export async function startCluster({ nodes: count = 1, users, ...options }: ClusterOptions): Promise<OwnCluster> {
+export async function startCluster({
+  nodes: count = 1,
+  users,
+  kubelet = {},
+  ...options
+}: ClusterOptions): Promise<OwnCluster> {
   const names = Array.from({ length: count }, (_, index) => `node-${index + 1}`);
   const place = await makePlace();
   let controlPlane: OwnControlPlane | undefined;
@@ -51,7 +58,7 @@ export async function startCluster({ nodes: count = 1, users, ...options }: Clus
     const nodes = await Promise.all(
       names.map((name, index) => {
         const kubeconfig = kubeconfigs[`system:node:${name}`] ?? '';
-        return startNode({ place, binaries, name, index, kubeconfig, admin });
+        return startNode({ place, binaries, name, index, kubeconfig, admin, kubelet });
       }),
     );
     return { ...controlPlane, nodes, stop };
