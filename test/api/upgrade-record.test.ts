@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { LifeFacts } from '../../api/containers.ts';
 import type { RecordedPhase, UpgradeRecord } from '../../api/upgrade-record.ts';
-import { newCopies, phaseOf, printRecords, readRecords } from '../../api/upgrade-record.ts';
+import { isRenewed, newCopies, phaseOf, printRecords, readRecords } from '../../api/upgrade-record.ts';
 
 const record: UpgradeRecord = {
   revision: 'h2',
@@ -112,4 +112,19 @@ test('what was written and what is seen make the phase', (t) => {
   t.is(phase('RollingBack', ['mesh-2'], {}), 'RollingBack');
   t.is(phase('RollingBack', ['mesh-2'], { 'mesh-2': { id: 'B2' } }), 'Failed');
   for (const written of ['Pulling', 'Done', 'Failed', 'Withdrawn'] as const) t.is(phase(written, [], {}), written);
+});
+
+test('a container is renewed when its life is another than before the last patch, as long as that was the last change', (t) => {
+  const life = { id: 'B2', running: true, ready: true };
+  const renewed = (change: Partial<UpgradeRecord> = {}, podHash = 'h2', seen: LifeFacts = life): boolean =>
+    isRenewed({ ...record, ...change }, podHash, seen, 'mesh-2');
+  t.true(renewed());
+  t.true(renewed({ phase: 'Resetting' }));
+  t.false(renewed({}, 'h2', { ...life, id: 'B1' }));
+  t.false(renewed({}, 'h2', { ...life, id: '' }));
+  t.false(renewed({}, 'h2', { ...life, running: false }));
+  t.false(renewed({}, 'h3'), 'its images were changed again');
+  t.true(renewed({ phase: 'RollingBack' }, 'h1'), 'a roll-back leaves the hash from before');
+  t.false(renewed({ phase: 'RollingBack' }, 'h2'));
+  t.false(isRenewed(record, 'h2', life, 'cold'), 'nothing is known of it');
 });

@@ -117,10 +117,16 @@ test('its configuration', (t) => {
     env: { KEY: 'value' },
     user: '65532:65532',
     workingDir: '/app',
+    stopSignal: 'SIGUSR1',
     architecture: 'arm64',
   });
   t.is(config.architecture, 'arm64');
-  t.like(config.config, { Entrypoint: ['/bin/app', '--flag'], User: '65532:65532', WorkingDir: '/app' });
+  t.like(config.config, {
+    Entrypoint: ['/bin/app', '--flag'],
+    User: '65532:65532',
+    WorkingDir: '/app',
+    StopSignal: 'SIGUSR1',
+  });
   t.true((config.config['Env'] as string[]).includes('KEY=value'));
 });
 
@@ -142,6 +148,19 @@ for (const component of ['controller', 'agent'] as const satisfies Component[]) 
     t.true(file.includes(`WORKDIR ${workingDir ?? ''}\n`));
   });
 }
+
+test("the agent's image has what the bundle loads by name, and the controller's has not", (t) => {
+  const file = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8');
+  const packagesOf = (component: Component): string[] => {
+    const paths = batonImage(root, component, 'image:1').layers.flatMap((files) => Object.keys(files));
+    return [...new Set(paths.flatMap((path) => /^\/app\/node_modules\/([^/]+)/.exec(path)?.[1] ?? []))];
+  };
+  const packages = packagesOf('agent');
+  t.deepEqual(packages, ['unix-dgram', 'bindings', 'file-uri-to-path']);
+  for (const name of packages)
+    t.true(file.includes(`COPY --from=build /app/node_modules/${name} node_modules/${name}\n`));
+  t.deepEqual(packagesOf('controller'), []);
+});
 
 test('npm run image: wrong usage says so', (t) => {
   const run = (...args: string[]) =>

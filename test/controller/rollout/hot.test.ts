@@ -2,10 +2,11 @@ import test from 'ava';
 import { decide } from '../../../agent/hot-upgrade/decide.ts';
 import { attemptOf, printGrants, readGrants, type Grant } from '../../../api/grant.ts';
 import type { Pod } from '../../../api/kubernetes.ts';
-import { grantKey, hashKey, resumeKey, upgradeKey, workingKey } from '../../../api/pod-contract.ts';
+import { grantKey, hashKey, inPlaceStateKey, resumeKey, upgradeKey, workingKey } from '../../../api/pod-contract.ts';
 import type { SidecarSet, UpdateStrategy } from '../../../api/sidecar-set.ts';
 import type { RecordedPhase } from '../../../api/upgrade-record.ts';
-import { wellFormed } from '../../../controller/rollout/facts.ts';
+import { factsOf, wellFormed } from '../../../controller/rollout/facts.ts';
+import { subjectOf } from '../../../controller/rollout/subject.ts';
 import type { Plan } from '../../../controller/rollout/plan.ts';
 import {
   afterWrites,
@@ -24,6 +25,9 @@ import {
 const v1 = setWith('side:1', { hot: true });
 const v2 = (strategy: UpdateStrategy = {}, annotations: Record<string, string> = {}): SidecarSet =>
   setWith('side:2', { hot: true, strategy, annotations });
+/** Both copies' images had this ID before the last change. */
+const recorded =
+  '{"s":{"revision":"r","updateTimestamp":null,"lastContainerStatuses":{"side-2":{"imageID":"id/same"}}}}';
 const v3 = setWith('side:3', { hot: true });
 const attempt = (set: SidecarSet): string =>
   attemptOf(set.metadata.annotations?.[hashKey] ?? '', set.metadata.annotations?.[resumeKey]);
@@ -376,4 +380,18 @@ test('a hot sidecar without an empty image cannot be granted', (t) => {
     },
   });
   t.is(verdictOf(planOf(strip(v2()), [podOf(v1, 'p0')])), 'blocked: side has no upgradeStrategy.hotUpgradeEmptyImage');
+});
+
+test('an image that is the empty one under another tag counts as there, once its container is another', (t) => {
+  // Of an image with two tags the runtime names either.
+  const retagged = podOf(v2(), 'p0', { annotations: { [inPlaceStateKey]: recorded } });
+  const status = retagged.status?.containerStatuses?.map((one) =>
+    one.name === 'side-2' ? { ...one, image: 'side:same', imageID: 'id/same' } : one,
+  );
+  const pod: Pod = { ...retagged, status: { ...retagged.status, containerStatuses: status ?? [] } };
+  const subject = subjectOf(v2(), []);
+  const revision = attempt(v2());
+  t.false(factsOf(withRecord(pod, { phase: 'Resetting', revision }), subject).isConsistent, 'its life from before');
+  t.true(factsOf(withRecord(pod, { phase: 'Resetting', revision }, { before: 'earlier' }), subject).isConsistent);
+  t.false(factsOf(withRecord(pod, { phase: 'Resetting', revision: 'x' }, { before: 'earlier' }), subject).isConsistent);
 });
