@@ -1,5 +1,8 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { ApiError } from '../../../api/error.ts';
 import type { Pod } from '../../../api/kubernetes.ts';
 import { hashKey } from '../../../api/pod-contract.ts';
 import type { SidecarSet, SidecarSetCondition, SidecarSetStatus } from '../../../api/sidecar-set.ts';
@@ -14,6 +17,7 @@ import { accessOf, makeNamespace } from '../control-plane/namespace.ts';
 import { startControlPlane, type OwnControlPlane } from '../control-plane/start.ts';
 import { startTestKubelet, type Outcome, type TestKubelet } from '../kubelet.ts';
 import { connect } from '../kubernetes/connect.ts';
+import { startProxy, type Proxy } from '../kubernetes/proxy.ts';
 import { startFront, type Front } from './front.ts';
 import { startReplica, type Replica } from './replica.ts';
 
@@ -32,10 +36,26 @@ export interface System {
   /** What becomes of containers with an image, where it is not `ready`. */
   outcomes: Map<string, Outcome>;
   front: Front;
+  /** The way of all replicas to the API server. */
+  link: Proxy;
+  /** The writes of replicas since the start, as the API server's audit log has them; where the system was started with it. */
+  writes: () => Write[];
   /** The controller's processes, those that have ended too. */
   replicas: Replica[];
   /** One more, behind the Service. */
   addReplica: () => Promise<Replica>;
+}
+
+/** A write that the API server was asked for by a replica. */
+export interface Write {
+  /** Of the token that it came with: each replica has its own. */
+  credential: string;
+  resource: string;
+  verb: string;
+  name: string;
+  status: number;
+  /** When it came in, in milliseconds since the epoch. */
+  at: number;
 }
 
 export interface SystemOptions {
@@ -43,6 +63,8 @@ export interface SystemOptions {
   replicas?: number;
   /** From the change of a pod to its status, in milliseconds; the default is 50. */
   kubeletDelay?: number;
+  /** Has the API server write down what replicas write. */
+  audit?: boolean;
 }
 
 /** To start all, on a machine that is busy. */
@@ -68,6 +90,8 @@ export function sharedSystem(options: SystemOptions = {}): (t: ExecutionContext)
 async function startSystem(folder: string, scope: Scope, options: SystemOptions): Promise<System> {
   // The front has another port than 443, and Services without endpoints are reached by name.
   const apiServerFlags = ['--enable-aggregator-routing=false'];
+  const auditLog = join(temporaryDirectory(scope), 'audit.log');
+  if (options.audit) apiServerFlags.push(...auditFlags(auditLog));
   const controlPlane = await startControlPlane({ binaries: folder, apiServerFlags });
   scope.teardown(() => controlPlane.stop());
   const admin = accessOf(controlPlane);
@@ -86,10 +110,12 @@ async function startSystem(folder: string, scope: Scope, options: SystemOptions)
   const kubelet = startTestKubelet({ cluster, delay: options.kubeletDelay ?? 50, outcome });
   scope.teardown(() => kubelet.stop());
 
-  const kubeconfig = join(temporaryDirectory(scope), 'controller.kubeconfig');
-  writeKubeconfig(kubeconfig, { ...admin, token: await tokenOf(admin, 'baton-controller') });
+  const link = await startProxy(scope, admin.url);
   const replicas: Replica[] = [];
   const addReplica = async (): Promise<Replica> => {
+    const kubeconfig = join(temporaryDirectory(scope), 'controller.kubeconfig');
+    const token = await tokenOf(admin, 'baton-controller');
+    writeKubeconfig(kubeconfig, { ...admin, url: `https://127.0.0.1:${link.port}`, token });
     const replica = await startReplica(scope, kubeconfig);
     front.replicas.add(replica.webhookPort);
     replicas.push(replica);
@@ -97,7 +123,38 @@ async function startSystem(folder: string, scope: Scope, options: SystemOptions)
   };
   await Promise.all(Array.from({ length: options.replicas ?? 1 }, addReplica));
   await until('the API server trusts the webhooks', () => isTrusted(admin));
-  return { controlPlane, admin, cluster, kubelet, outcomes, front, replicas, addReplica };
+  const writes = (): Write[] => (options.audit ? writesIn(readFileSync(auditLog, 'utf8')) : []);
+  return { controlPlane, admin, cluster, kubelet, outcomes, front, link, writes, replicas, addReplica };
+}
+
+/** Of all requests, those that the controller's account writes with. */
+function auditFlags(log: string): string[] {
+  const policy = `${log}.policy`;
+  const users = [`system:serviceaccount:${home}:baton-controller`];
+  const verbs = ['create', 'update', 'patch', 'delete'];
+  const rules = [{ level: 'Metadata', users, verbs }, { level: 'None' }];
+  const omitStages = ['RequestReceived'];
+  writeFileSync(policy, JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages, rules }));
+  return [`--audit-policy-file=${policy}`, `--audit-log-path=${log}`];
+}
+
+function writesIn(log: string): Write[] {
+  return log
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => {
+      const { verb, objectRef, user, responseStatus, requestReceivedTimestamp } = JSON.parse(line) as {
+        verb: string;
+        objectRef: { resource: string; name?: string };
+        user: { extra: Record<string, string[]> };
+        responseStatus: { code: number };
+        requestReceivedTimestamp: string;
+      };
+      const { resource, name = '' } = objectRef;
+      const credential = user.extra['authentication.kubernetes.io/credential-id']?.[0] ?? '';
+      const at = Date.parse(requestReceivedTimestamp);
+      return { credential, resource, verb, name, status: responseStatus.code, at };
+    });
 }
 
 async function isTrusted(admin: Access): Promise<boolean> {
@@ -246,6 +303,10 @@ export async function sceneOf(t: Scope, system: System): Promise<Scene> {
   };
 }
 
+const unlessAway = (error: unknown): void => {
+  if (!(error instanceof ApiError && ['ERR_BATON_UNAVAILABLE', 'ERR_BATON_GONE'].includes(error.code))) throw error;
+};
+
 export interface Down {
   /** The most pods of the namespace that were down at any moment. */
   most: () => number;
@@ -256,7 +317,6 @@ export interface Down {
 /** Records from a watch of its own how many pods of a namespace have a container that is not what their spec says. */
 export async function watchDown(t: Scope, cluster: Cluster, namespace: string, container = 'side'): Promise<Down> {
   const over = new AbortController();
-  const { items, resourceVersion } = await cluster.list<WirePod>(pods, { namespace });
   const down = new Set<string>();
   let most = 0;
   const see = ({ metadata, spec, status }: WirePod): void => {
@@ -266,10 +326,22 @@ export async function watchDown(t: Scope, cluster: Cluster, namespace: string, c
     else down.add(metadata.name ?? '');
     most = Math.max(most, down.size);
   };
-  items.forEach(see);
-  const watching = (async () => {
-    for await (const event of cluster.watch<WirePod>(pods, { namespace, resourceVersion, signal: over.signal })) {
+  const look = async (): Promise<string> => {
+    const { items, resourceVersion } = await cluster.list<WirePod>(pods, { namespace });
+    items.forEach(see);
+    return resourceVersion;
+  };
+  const follow = async (from: string): Promise<void> => {
+    for await (const event of cluster.watch<WirePod>(pods, { namespace, resourceVersion: from, signal: over.signal })) {
       if (event.type === 'MODIFIED') see(event.object);
+    }
+  };
+  const first = await look();
+  const watching = (async () => {
+    for (let from: string | undefined = first; !over.signal.aborted; from = undefined) {
+      // While the API server is away no pod changes; what was seen last stays down until something else is seen.
+      await (from === undefined ? look() : Promise.resolve(from)).then(follow).catch(unlessAway);
+      await delay(20);
     }
   })();
   const stop = async (): Promise<void> => {
