@@ -33,7 +33,7 @@ export interface System {
   /** An administrator's client. */
   cluster: Cluster;
   kubelet: TestKubelet;
-  /** What becomes of containers with an image, where it is not `ready`. */
+  /** What becomes of containers with an image, `IMAGE on NODE` or `IMAGE`, where it is not `ready`. */
   outcomes: Map<string, Outcome>;
   front: Front;
   /** The way of all replicas to the API server. */
@@ -106,7 +106,8 @@ async function startSystem(folder: string, scope: Scope, options: SystemOptions)
     await setNodeReady(cluster, name, true);
   }
   const outcomes = new Map<string, Outcome>();
-  const outcome = (image: string): Outcome => outcomes.get(image) ?? 'ready';
+  const outcome = (image: string, { spec }: Pod): Outcome =>
+    outcomes.get(`${image} on ${spec?.nodeName ?? ''}`) ?? outcomes.get(image) ?? 'ready';
   const kubelet = startTestKubelet({ cluster, delay: options.kubeletDelay ?? 50, outcome });
   scope.teardown(() => kubelet.stop());
 
