@@ -6,6 +6,7 @@ import { injectedLabel } from '../../../api/pod-contract.ts';
 import { pods, sidecarSets } from '../../../cluster/resource.ts';
 import { until } from '../../helpers/processes.ts';
 import { serialClusterTest } from '../cluster-test.ts';
+import { hasKubectl, kubectl } from './kubectl.ts';
 import type { Replica } from './replica.ts';
 import {
   conditionOf,
@@ -219,6 +220,11 @@ serialClusterTest(
     );
     t.regex(conditionOf(status, 'Degraded')?.message ?? '', /^1 pods match and were never injected/);
     await until('an event says so', async () => (await scene.events()).includes('Warning NotInjected'));
+    if (hasKubectl) {
+      const described = await kubectl(system, 'describe', 'sidecarset', scene.name);
+      t.regex(described, /Message: +1 pods match and were never injected: delete them[^]*Reason: +NotInjected\n/);
+      t.regex(described, /Warning +NotInjected +\S+ +baton-controller +1 pods match and were never injected/);
+    }
     await scene.untilSet('the adopted is counted', ({ readyPods }) => readyPods === 2);
     const adopted = await cluster.get<WirePod>(pods, { namespace, name: 'kruise' });
     t.is(adopted.metadata.labels?.[injectedLabel], 'true');
