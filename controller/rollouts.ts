@@ -47,7 +47,7 @@ export interface Rollouts {
 /** Sets that are worked on at the same time. */
 const WORKERS = 4;
 /** How long pods' events are gathered, in milliseconds: so many times as long as a plan takes, so that planning is a small part of all. */
-const GATHERING = { least: 100, most: 1000, plans: 20 };
+const GATHERING = { least: 50, most: 1000, plans: 20 };
 /** The status is written this often at most, in milliseconds. */
 const STATUS_EVERY = 1000;
 /** How long a step writes before the next plan, in milliseconds: as long as a status is true. */

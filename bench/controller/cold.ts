@@ -111,7 +111,7 @@ export async function publish(
 }
 
 /** Writes to pods and to SidecarSets so far. */
-async function requestsOf(place: Place): Promise<{ pods: number; sets: number }> {
+export async function requestsOf(place: Place): Promise<{ pods: number; sets: number }> {
   const { text } = (await place.controller().page('/metrics')) ?? { text: '' };
   const count = (resource: string): number => {
     const line = new RegExp(
