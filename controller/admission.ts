@@ -8,7 +8,8 @@ import { answer, validate, type Findings } from '../api/validation/validate.ts';
 import type { KubernetesObject } from '../cluster/cluster.ts';
 import { clusterError } from '../cluster/errors.ts';
 import { inject } from './inject/inject.ts';
-import type { Operation } from './inject/json-patch.ts';
+import { jsonPatch, type Operation } from './inject/json-patch.ts';
+import { withAccountMount } from './webhook/account-mount.ts';
 
 /** What admission looks up in the cluster. */
 export interface AdmissionSources {
@@ -82,10 +83,11 @@ export function admitPod(
   pod: Pod & KubernetesObject,
   sources: AdmissionSources,
 ): Admitted<Pod & KubernetesObject> & { patch: Operation[] } {
-  const { pod: injected, patch, warnings } = inject({ pod, ...sources });
+  const { pod: injected, sidecarSets, warnings } = inject({ pod, ...sources });
+  const object = sidecarSets.length > 0 ? withAccountMount(injected) : injected;
   return {
-    object: injected as Pod & KubernetesObject,
-    patch,
+    object: object as Pod & KubernetesObject,
+    patch: jsonPatch(pod, object),
     warnings: warnings.map(({ sidecarSet, message }) => `SidecarSet ${sidecarSet}: ${message}`),
   };
 }

@@ -47,13 +47,13 @@ export interface Rollouts {
 /** Sets that are worked on at the same time. */
 const WORKERS = 4;
 /** How long pods' events are gathered, in milliseconds: so many times as long as a plan takes, so that planning is a small part of all. */
-const GATHERING = { least: 100, most: 1000, plans: 20 };
+const GATHERING = { least: 50, most: 1000, plans: 20 };
 /** The status is written this often at most, in milliseconds. */
 const STATUS_EVERY = 1000;
 /** How long a step writes before the next plan, in milliseconds: as long as a status is true. */
 const WRITING = STATUS_EVERY;
-/** When to look again though nothing happened, in milliseconds: grants become late, rests end. */
-const AGAIN = { granted: 5_000, noAgent: 60_000, quiet: 600_000 };
+/** When to look again though nothing happened, in milliseconds: grants and upgrades become late, rests end. */
+const AGAIN = { granted: 5_000, underWay: 60_000, quiet: 600_000 };
 
 /** Takes steps of every set's rollout, one step of a set at a time. */
 export function runRollouts(options: RolloutsOptions): Rollouts {
@@ -113,7 +113,7 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
     const verdicts = new Set(plan.pods.map(({ verdict }) => verdict));
     if (cut.short) return 0;
     if (verdicts.has('grant')) again = Math.min(again, AGAIN.granted);
-    if (verdicts.has('noAgent')) again = Math.min(again, AGAIN.noAgent);
+    if (verdicts.has('noAgent') || verdicts.has('upgrading')) again = Math.min(again, AGAIN.underWay);
     return again;
   };
 

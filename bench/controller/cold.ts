@@ -28,7 +28,8 @@ export async function rollOut(
   { image, maxUnavailable = '100%' }: { image: string; maxUnavailable?: string },
 ): Promise<Rollout> {
   const { cluster } = place;
-  const { pid, output } = place.controller();
+  const { pid: pidOf, output } = place.controller();
+  const pid = pidOf();
   const [statuses, cpu, log] = [place.statuses(), cpuSeconds(pid), output().length];
   const before = await requestsOf(place);
   const began = performance.now();
@@ -110,7 +111,7 @@ export async function publish(
 }
 
 /** Writes to pods and to SidecarSets so far. */
-async function requestsOf(place: Place): Promise<{ pods: number; sets: number }> {
+export async function requestsOf(place: Place): Promise<{ pods: number; sets: number }> {
   const { text } = (await place.controller().page('/metrics')) ?? { text: '' };
   const count = (resource: string): number => {
     const line = new RegExp(

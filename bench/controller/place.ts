@@ -17,6 +17,8 @@ import { createDriver, type Driver } from './driver.ts';
 /** A control plane with Baton on it, as it is shipped. */
 export interface Place {
   admin: Access;
+  /** The administrator's kubeconfig. */
+  kubeconfig: string;
   /** An administrator's client. */
   cluster: Cluster;
   driver: Driver;
@@ -33,7 +35,10 @@ export interface Place {
 /** Creators, and how many pods Baton writes at once unless told. */
 export const PARALLEL = 16;
 
-/** @param nodeFlags - of the controller's process, to profile it */
+/** As the images start Node (`deploy/Dockerfile`). */
+const NODE_FLAGS = ['--max-semi-space-size=4', '--heap-growing-percent=30'];
+
+/** @param nodeFlags - more of them, to profile the controller */
 export async function startPlace(scope: Scope, nodeFlags: readonly string[] = []): Promise<Place> {
   const source = await sourceHere();
   const binaries = await getBinaries(
@@ -54,7 +59,7 @@ export async function startPlace(scope: Scope, nodeFlags: readonly string[] = []
   const startController = async (): Promise<void> => {
     // Its own limit is for clusters with other users.
     const flags = ['--qps=50000', `--parallel=${PARALLEL}`];
-    replica = await startReplica(scope, kubeconfig, { webhookPort, flags, nodeFlags });
+    replica = await startReplica(scope, kubeconfig, { webhookPort, flags, nodeFlags: [...NODE_FLAGS, ...nodeFlags] });
     await untilTrusted(admin);
   };
   await startController();
@@ -71,6 +76,7 @@ export async function startPlace(scope: Scope, nodeFlags: readonly string[] = []
   kubelet.on('exit', (code) => code && process.exit(code));
   return {
     admin,
+    kubeconfig: controlPlane.kubeconfigs['admin'] ?? '',
     cluster,
     driver,
     controller() {

@@ -4,6 +4,7 @@ import { printTable } from '../table.ts';
 import { bareLoop, pauseBench, rollOut, type Rollout } from './cold.ts';
 import { creationBench, makeFleet } from './creation.ts';
 import { createPods, untilStatuses } from './fleet.ts';
+import { hotBench } from './hot.ts';
 import { startPlace } from './place.ts';
 import { reviewBench } from './review.ts';
 import { cpuSeconds, rssMiB } from './usage.ts';
@@ -26,6 +27,7 @@ if (values.help) {
 }
 const count = Number(values.pods);
 const few = Math.min(1000, count);
+const half = Math.ceil(count / 2);
 const ends: (() => unknown)[] = [];
 const rows: string[][] = [];
 const row = (what: string, goal: string, value: string): void => {
@@ -35,7 +37,7 @@ const row = (what: string, goal: string, value: string): void => {
 const rate = (value: number): string => value.toFixed(0);
 try {
   const place = await startPlace({ teardown: (end) => void ends.unshift(end) }, values['node-flag']);
-  const rss = (): string => rssMiB(place.controller().pid).toFixed(0);
+  const rss = (): string => rssMiB(place.controller().pid()).toFixed(0);
   row('memory at the start, MiB', '', rss());
 
   const creation = await creationBench(place, count);
@@ -81,8 +83,18 @@ try {
   row(`${few} pods, maxUnavailable 10%, s`, '', tenth.seconds.toFixed(1));
   row('10% / 100%', '<= 1.5', (tenth.seconds / whole.seconds).toFixed(2));
 
+  const hot = await hotBench(place, half);
+  row(`hot rollout of ${half}, s`, '', hot.seconds.toFixed(1));
+  row('  writes a pod', '<= 3', hot.writesPerPod.toFixed(3));
+  row(
+    '  from the new copy’s start to the old one’s end, p50 / p99, s',
+    'at once',
+    `${(hot.p50 / 1000).toFixed(1)} / ${(hot.p99 / 1000).toFixed(1)}`,
+  );
+  row('  memory, MiB', '', hot.rssMiB.toFixed(0));
+
   await delay(5_000);
-  const { pid } = place.controller();
+  const pid = place.controller().pid();
   const cpu = cpuSeconds(pid);
   await delay(60_000);
   row('idle, CPU s a minute', '<= 0.22', (cpuSeconds(pid) - cpu).toFixed(2));

@@ -40,7 +40,7 @@ export function batonImage(root: string, component: Component, name: string): Im
         ...Object.fromEntries(files.map((file) => [`/app/${file}`, join(root, file)])),
       },
     ],
-    entrypoint: ['node', '/app/dist/baton.js'],
+    entrypoint: ['node', '--max-semi-space-size=4', '--heap-growing-percent=30', '/app/dist/baton.js'],
     env: { NODE_ENV: 'production' },
     workingDir: '/app',
     user: component === 'controller' ? '65532:65532' : '0:0',
