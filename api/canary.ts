@@ -1,6 +1,6 @@
 import type { SidecarSet } from './sidecar-set.ts';
 
-const canaryKey = 'apps.kruise.io/sidecarset-canary';
+export const canaryKey = 'apps.kruise.io/sidecarset-canary';
 export const baseKey = 'apps.kruise.io/sidecarset-base';
 
 /** The SidecarSet that a canary set stands in for on the pods that both match; undefined when the set is no canary. */

@@ -28,7 +28,7 @@ Options:
   --log-level LEVEL            debug, info, warn or error (default info)
   --help                       this text
 
-Exit status: 0 ended by SIGTERM or SIGINT; 1 it could not go on; 2 wrong usage.
+Exit status: 0 ended by SIGTERM or SIGINT; 1 it could not go on, or led and lost its lease; 2 wrong usage.
 `;
 
 /** Runs `baton controller`; resolves with the exit status. */

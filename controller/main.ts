@@ -2,6 +2,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ApiError } from '../api/error.ts';
 import { createKubernetesCluster } from '../cluster/kubernetes/client.ts';
 import { contend } from '../cluster/kubernetes/election.ts';
 import { DURATIONS } from '../cluster/kubernetes/lease.ts';
@@ -50,7 +51,8 @@ const GRACE = 5_000;
  * Runs the controller until the signal aborts: webhooks on every replica; rollouts, revisions, status and the census on the
  * one that leads.
  *
- * @throws the system's error when a port cannot be listened on; whatever makes it impossible to go on
+ * @throws ApiError `ERR_BATON_LEASE_LOST` when it led and may no more: the process is to end, whatever it still has in mind; the
+ * system's error when a port cannot be listened on; whatever else makes it impossible to go on
  */
 export async function runController(options: ControllerOptions): Promise<void> {
   const { config, namespace, identity, version, ports, limit, signal, log, registry } = options;
@@ -58,7 +60,11 @@ export async function runController(options: ControllerOptions): Promise<void> {
   const meters = createMeters(registry);
   const metrics = createMetrics(meters, () => rollouts?.length() ?? 0);
   const userAgent = `baton-controller/${version}`;
-  const cluster = createKubernetesCluster({ config, userAgent, limit, onRequest: meters.requested });
+  const access = { config, userAgent, limit, onRequest: meters.requested };
+  const cluster = createKubernetesCluster(access);
+  // The leader's alone: a write that waited while this process was suspended is not sent.
+  let holdsLease = (): boolean => false;
+  const leaderCluster = createKubernetesCluster({ ...access, mayWrite: () => holdsLease() });
   const onError = (message: string) => (error: unknown) => log.error({ err: error }, message);
 
   const recorder = createRecorder({
@@ -122,10 +128,11 @@ export async function runController(options: ControllerOptions): Promise<void> {
     },
   });
 
-  const lead = async (leading: AbortSignal): Promise<void> => {
+  const lead = async (leading: AbortSignal, holds: () => boolean): Promise<void> => {
+    holdsLease = holds;
     if (!(await raced(watched.synced, leading))) return;
     const mine = (rollouts = runRollouts({
-      cluster,
+      cluster: leaderCluster,
       namespace,
       watched,
       missed: (set) => census && (census.missed.get(set) ?? 0),
@@ -151,7 +158,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
       let pause = CENSUS_EVERY;
       try {
         const excluded = new Set([...options.excluded, namespace]);
-        census = await takeCensus(cluster, () => ({ ...watched.sources(), excluded }), { signal: leading });
+        census = await takeCensus(leaderCluster, () => ({ ...watched.sources(), excluded }), { signal: leading });
         metrics.counted(census);
         for (const { metadata } of watched.sets()) rollouts?.look(metadata.name ?? '', 'soon');
       } catch (error) {
@@ -181,13 +188,16 @@ export async function runController(options: ControllerOptions): Promise<void> {
       else log.info(report, 'leader election');
     },
   });
-  await Promise.race([election, broken]);
+  const outcome = await Promise.race([election, broken]);
 
   // The lease is let go first: another leads while this one still answers what API servers send it.
   await webhook?.close(GRACE);
   stopCertificates.abort();
   stopWatching.abort();
   await Promise.all([certificates, broken, recorder.stop(), pages.close()]);
+  if (outcome === 'lost' && !signal.aborted) {
+    throw new ApiError('ERR_BATON_LEASE_LOST', 'the lease was lost: another process begins with what the cluster says');
+  }
   log.info('controller has ended');
 }
 

@@ -52,8 +52,8 @@ const GATHERING = { least: 100, most: 1000, plans: 20 };
 const STATUS_EVERY = 1000;
 /** How long a step writes before the next plan, in milliseconds: as long as a status is true. */
 const WRITING = STATUS_EVERY;
-/** When to look again though nothing happened, in milliseconds: grants become late, rests end. */
-const AGAIN = { granted: 5_000, noAgent: 60_000, quiet: 600_000 };
+/** When to look again though nothing happened, in milliseconds: grants and upgrades become late, rests end. */
+const AGAIN = { granted: 5_000, underWay: 60_000, quiet: 600_000 };
 
 /** Takes steps of every set's rollout, one step of a set at a time. */
 export function runRollouts(options: RolloutsOptions): Rollouts {
@@ -113,7 +113,7 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
     const verdicts = new Set(plan.pods.map(({ verdict }) => verdict));
     if (cut.short) return 0;
     if (verdicts.has('grant')) again = Math.min(again, AGAIN.granted);
-    if (verdicts.has('noAgent')) again = Math.min(again, AGAIN.noAgent);
+    if (verdicts.has('noAgent') || verdicts.has('upgrading')) again = Math.min(again, AGAIN.underWay);
     return again;
   };
 

@@ -5,12 +5,22 @@
  * Sidecars for all pods that a selector matches, injected and kept up to date.
  */
 export interface SidecarSet {
+  /**
+   * Version of this object, as `apps.kruise.io/v1beta1`.
+   */
   apiVersion?: string;
+  /**
+   * `SidecarSet`.
+   */
   kind?: string;
   metadata?: {};
   spec?: SidecarSetSpec;
   status?: SidecarSetStatus;
 }
+/**
+ * Which pods get which sidecars, and how changes reach them.
+ *
+ */
 export interface SidecarSetSpec {
   selector?: LabelSelector;
   namespaceSelector?: LabelSelector;
@@ -183,6 +193,9 @@ export interface ResourcesPolicy {
    * Which containers count, as a regular expression (RE2) on their names.
    */
   targetContainersNameRegex?: string;
+  /**
+   * The sidecar's limits and requests; at least one of them.
+   */
   resourcesExpr: {
     limits?: ResourceExpressions;
     requests?: ResourceExpressions;
@@ -297,6 +310,9 @@ export interface InjectionStrategy {
   };
 }
 export interface PodMetadataPatch {
+  /**
+   * The annotations, by their keys; the whitelist says which are allowed.
+   */
   annotations?: {
     [k: string]: string;
   };

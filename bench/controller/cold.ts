@@ -28,7 +28,8 @@ export async function rollOut(
   { image, maxUnavailable = '100%' }: { image: string; maxUnavailable?: string },
 ): Promise<Rollout> {
   const { cluster } = place;
-  const { pid, output } = place.controller();
+  const { pid: pidOf, output } = place.controller();
+  const pid = pidOf();
   const [statuses, cpu, log] = [place.statuses(), cpuSeconds(pid), output().length];
   const before = await requestsOf(place);
   const began = performance.now();

@@ -27,9 +27,9 @@ export async function creationBench(place: Place, count: number): Promise<Creati
   const bareSeconds = await createPods(driver, 'bare', few, '');
   await driver.send('DELETE', '/api/v1/namespaces/bare/pods?gracePeriodSeconds=0');
   const before = place.statuses();
-  const cpu = cpuSeconds(place.controller().pid);
+  const cpu = cpuSeconds(place.controller().pid());
   const seconds = await createPods(driver, 'cold', count);
-  const cpuPerPodMs = ((cpuSeconds(place.controller().pid) - cpu) / count) * 1000;
+  const cpuPerPodMs = ((cpuSeconds(place.controller().pid()) - cpu) / count) * 1000;
   await untilStatuses(place, before, count);
   return { bare: few / bareSeconds, injected: count / seconds, cpuPerPodMs };
 }

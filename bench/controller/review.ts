@@ -18,7 +18,8 @@ const WARM_UP = 400;
 export async function reviewBench(place: Place): Promise<Reviews> {
   // The certificate was checked by the API server, which is who asks otherwise.
   const agent = new Agent({ keepAlive: true, maxSockets: 4, rejectUnauthorized: false });
-  const { webhookPort, pid } = place.controller();
+  const { webhookPort, pid: pidOf } = place.controller();
+  const pid = pidOf();
   const review = (index: number): Promise<number> =>
     new Promise((resolve, reject) => {
       const body = JSON.stringify(reviewOf(index));

@@ -35,7 +35,7 @@ const row = (what: string, goal: string, value: string): void => {
 const rate = (value: number): string => value.toFixed(0);
 try {
   const place = await startPlace({ teardown: (end) => void ends.unshift(end) }, values['node-flag']);
-  const rss = (): string => rssMiB(place.controller().pid).toFixed(0);
+  const rss = (): string => rssMiB(place.controller().pid()).toFixed(0);
   row('memory at the start, MiB', '', rss());
 
   const creation = await creationBench(place, count);
@@ -82,7 +82,7 @@ try {
   row('10% / 100%', '<= 1.5', (tenth.seconds / whole.seconds).toFixed(2));
 
   await delay(5_000);
-  const { pid } = place.controller();
+  const pid = place.controller().pid();
   const cpu = cpuSeconds(pid);
   await delay(60_000);
   row('idle, CPU s a minute', '<= 0.22', (cpuSeconds(pid) - cpu).toFixed(2));

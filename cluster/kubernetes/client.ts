@@ -23,6 +23,8 @@ export interface KubernetesClusterOptions {
   timeout?: number;
   /** Connections at most, beside one for each watch; the default is 64. */
   connections?: number;
+  /** Asked just before each write is sent: `false` fails it with `ERR_BATON_UNAVAILABLE`. */
+  mayWrite?: () => boolean;
   /** Told of each request that ended; `status` is 0 where no answer came. For metrics. */
   onRequest?: (request: { method: Request['method']; resource: Resource; status: number; ms: number }) => void;
   clock?: Clock;
@@ -34,8 +36,20 @@ const LONGEST_RETRY = 30_000;
 
 /** A real API server. Objects are raw JSON in and out: what Baton does not know survives. */
 export function createKubernetesCluster(options: KubernetesClusterOptions): Cluster {
-  const { config, userAgent, limit, timeout = 30_000, connections = 64, onRequest, clock = systemClock } = options;
-  const transport = createTransport({ config, userAgent, timeout, connections, clock });
+  const {
+    config,
+    userAgent,
+    limit,
+    timeout = 30_000,
+    connections = 64,
+    onRequest,
+    mayWrite,
+    clock = systemClock,
+  } = options;
+  const transport = createTransport({
+    ...{ config, userAgent, timeout, connections, clock },
+    ...(mayWrite && { mayWrite }),
+  });
   const allowed = createRateLimit(limit, clock);
 
   const sendOnce = async (resource: Resource, request: Request): Promise<Answer> => {

@@ -25,9 +25,10 @@ export interface ElectionOptions {
   signal: AbortSignal;
   /**
    * The leader's work. When its signal aborts it ends as soon as it can, because another may begin 3 s later. A process that
-   * was suspended hears of it only when it runs again, so writes carry the resourceVersion that they were computed from.
+   * was suspended may run on for a moment before its signal aborts: `holds`, asked just before a write is sent, tells by the
+   * clock whether it still leads.
    */
-  lead: (signal: AbortSignal) => Promise<void>;
+  lead: (signal: AbortSignal, holds: () => boolean) => Promise<void>;
   report?: (report: ElectionReport) => void;
   clock?: Clock;
   /** Wall-clock milliseconds, for people who read the Lease. */
@@ -36,12 +37,13 @@ export interface ElectionOptions {
 }
 
 /**
- * Leads while it holds the lease and contends for it otherwise, until the signal aborts or `lead` ends by itself. Having
- * lost the lease it contends again once `lead` has ended.
+ * Contends for the lease and leads while it holds it, until the signal aborts or `lead` ends by itself.
  *
+ * @returns `lost` when the lease was lost and `lead` has ended: whoever led on what it knew then ends its process, and another
+ * one begins with nothing in mind; else `ended`
  * @throws what `lead` throws; errors of the cluster are reported and tried again
  */
-export async function contend(options: ElectionOptions): Promise<void> {
+export async function contend(options: ElectionOptions): Promise<'ended' | 'lost'> {
   const { cluster, key, signal, report = () => undefined } = options;
   const { clock = systemClock, now = Date.now, random = Math.random } = options;
   let wake = (): void => undefined;
@@ -97,8 +99,10 @@ export async function contend(options: ElectionOptions): Promise<void> {
         continue;
       }
       const held = await tryToTake();
-      if (held && (await leadWith(held, view, { ...options, report, clock })) === 'ended') return;
+      // An answer that took too long is none to begin on.
+      if (held && isFresh(held, clock)) return await leadWith(held, view, { ...options, report, clock });
     }
+    return 'ended';
   } finally {
     signal.removeEventListener('abort', end);
     end();
@@ -106,12 +110,13 @@ export async function contend(options: ElectionOptions): Promise<void> {
   }
 }
 
+/** Whether nobody else can lead yet. */
+const isFresh = ({ since }: Held, clock: Clock): boolean => clock.now() - since < DURATIONS.giveUp;
+
 type LeaderOptions = Pick<ElectionOptions, 'signal' | 'lead'> & Required<Pick<ElectionOptions, 'report' | 'clock'>>;
 
 async function leadWith(held: Held, view: LeaseView, options: LeaderOptions): Promise<'lost' | 'ended'> {
-  const { signal, lead, report, clock } = options;
-  // The answer took too long to begin on.
-  if (clock.now() - held.since >= DURATIONS.giveUp) return 'lost';
+  const { signal, lead, report } = options;
   const leading = new AbortController();
   const stop = (): void => leading.abort();
   signal.addEventListener('abort', stop);
@@ -124,7 +129,7 @@ async function leadWith(held: Held, view: LeaseView, options: LeaderOptions): Pr
   let kept: Held | undefined;
   try {
     // It is renewed until this has ended, also while it stops: nobody else begins before.
-    await lead(leading.signal);
+    await lead(leading.signal, keeping.holds);
   } finally {
     signal.removeEventListener('abort', stop);
     kept = await keeping.end();
@@ -139,7 +144,7 @@ function keep(
   view: LeaseView,
   { clock, report }: LeaderOptions,
   onLost: (because: string) => void,
-): { end: () => Promise<Held | undefined> } {
+): { holds: () => boolean; end: () => Promise<Held | undefined> } {
   const over = new AbortController();
   const isOver = (): boolean => over.signal.aborted;
   let current: Held | undefined = held;
@@ -149,8 +154,8 @@ function keep(
     over.abort();
     onLost(because);
   };
-  const expire = (since: number): (() => void) =>
-    clock.after(since + DURATIONS.giveUp - clock.now(), () => lose(`no renewal in ${DURATIONS.giveUp} ms`));
+  const giveUp = (): void => lose(`no renewal in ${DURATIONS.giveUp} ms`);
+  const expire = (since: number): (() => void) => clock.after(since + DURATIONS.giveUp - clock.now(), giveUp);
 
   const run = async (): Promise<void> => {
     let cancel = expire(held.since);
@@ -158,6 +163,11 @@ function keep(
     while (current) {
       await sleep(clock, wait, over.signal);
       if (isOver()) break;
+      // It was suspended, and this is heard of before the end of its time.
+      if (!isFresh(current, clock)) {
+        giveUp();
+        break;
+      }
       wait = DURATIONS.retry;
       try {
         const renewed = await view.renew(current);
@@ -180,6 +190,7 @@ function keep(
   };
   const running = run();
   return {
+    holds: () => current !== undefined && isFresh(current, clock),
     async end() {
       over.abort();
       await running;

@@ -28,6 +28,8 @@ export interface TransportOptions {
   timeout: number;
   /** Connections at most, but for streams, which have one each. */
   connections: number;
+  /** Asked when a request other than GET has its connection, just before its first byte: `false` fails it. */
+  mayWrite?: () => boolean;
   clock: Clock;
 }
 
@@ -56,7 +58,14 @@ const IDLE = 30_000;
 /** TCP asks a silent peer after so long, then every second, 10 times: so a dead one is known in 25 s. */
 const KEEP_ALIVE = 15_000;
 
-export function createTransport({ config, userAgent, timeout, connections, clock }: TransportOptions): Transport {
+export function createTransport({
+  config,
+  userAgent,
+  timeout,
+  connections,
+  mayWrite,
+  clock,
+}: TransportOptions): Transport {
   const cluster = config.getCurrentCluster();
   if (!cluster) {
     throw new ApiError('ERR_BATON_ARGUMENT', 'the kubeconfig has no current context: choose one', {
@@ -116,8 +125,16 @@ export function createTransport({ config, userAgent, timeout, connections, clock
           }),
         },
       });
-      request.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE));
-      request.on('response', resolve).on('error', reject).end(body);
+      const begin = (): void => {
+        if (method === 'GET' || mayWrite?.() !== false) request.end(body);
+        else request.destroy(new Error('this process may write no more'));
+      };
+      request.on('socket', (socket) => {
+        socket.setKeepAlive(true, KEEP_ALIVE);
+        if (socket.connecting) socket.once(server.protocol === 'http:' ? 'connect' : 'secureConnect', begin);
+        else begin();
+      });
+      request.on('response', resolve).on('error', reject);
     });
   };
 

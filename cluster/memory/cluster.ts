@@ -7,7 +7,7 @@ import { apiVersionOf, type Resource } from '../resource.ts';
 import { applyPatch } from './apply.ts';
 import { createHistory, type History } from './history.ts';
 import { matcher } from './query.ts';
-import { created, deleted, keyOf, updated } from './rules.ts';
+import { checkMetadata, created, deleted, keyOf, updated } from './rules.ts';
 
 /** What an admission webhook is asked; it answers with the object to store, or throws what the client is to see. */
 export interface AdmissionRequest {
@@ -95,7 +95,7 @@ export function createMemoryCluster({
           items: [...tableOf(resource).objects.values()].filter(matches).sort(byKey),
           resourceVersion: String(revision),
         };
-        const page = items.slice(0, query.limit).map((object) => own<T>(object));
+        const page = items.slice(0, query.limit || undefined).map((object) => own<T>(object));
         if (page.length === items.length) return { items: page, resourceVersion };
         const next = randomUUID();
         snapshots.set(next, { items: items.slice(page.length), resourceVersion });
@@ -109,6 +109,7 @@ export function createMemoryCluster({
       { resourceVersion, timeoutSeconds, signal, ...query }: Parameters<Cluster['watch']>[1],
     ) {
       const from = Number(resourceVersion);
+      if (!Number.isInteger(from)) return refusedWatch(resourceVersion) as AsyncIterable<WatchEvent<T>>;
       const end =
         timeoutSeconds === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]);
       return tableOf(resource).history.watch(matcher(resource, query), from, end) as AsyncIterable<WatchEvent<T>>;
@@ -146,6 +147,7 @@ export function createMemoryCluster({
       for (;;) {
         const old = find(resource, key);
         const patched = applyPatch(old, patch);
+        checkMetadata(resource, patched);
         const expected = resourceVersion ?? patched.metadata.resourceVersion;
         if (expected !== old.metadata.resourceVersion) {
           throw conflict(
@@ -181,6 +183,12 @@ export function createMemoryCluster({
       if (isGone) remove(resource, kept);
     },
   };
+}
+
+// eslint-disable-next-line require-yield
+async function* refusedWatch(resourceVersion: string): AsyncGenerator<never> {
+  await Promise.resolve();
+  throw clusterError('ServiceUnavailable', `invalid resource version "${resourceVersion}"`);
 }
 
 /** The caller's own copy; what it is, the caller says, as with any JSON that comes from a server. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { copyJson } from '../../api/json.ts';
+import { copyJson, isObject } from '../../api/json.ts';
 import type { Container, Pod, PodSpec } from '../../api/kubernetes.ts';
 import type { Key, KubernetesObject } from '../cluster.ts';
 import { clusterError, conflict, nameOf } from '../errors.ts';
@@ -16,6 +16,13 @@ export function created(
   { name, uid, now }: { name: string; uid: string; now: number },
 ): KubernetesObject {
   const { metadata, ...rest } = copyJson(object) as WithStatus;
+  checkMetadata(resource, { metadata });
+  if (metadata.resourceVersion !== undefined) {
+    throw clusterError('ServiceUnavailable', 'resourceVersion should not be set on objects to be created');
+  }
+  if (!/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name)) {
+    throw clusterError('Invalid', `${resource.kind} "${name}" is invalid: metadata.name: a lowercase RFC 1123 name`);
+  }
   // Status is not for the creator to say (status subresource); a pod's begins as Pending.
   if (resource.status) delete rest.status;
   if (resource.kind === 'Pod') rest.status = { phase: 'Pending' };
@@ -47,6 +54,10 @@ export function updated(
   subresource: 'status' | undefined,
 ): KubernetesObject {
   const key = { name: old.metadata.name ?? '' };
+  checkMetadata(resource, patched);
+  if (patched.kind !== old.kind || patched.apiVersion !== old.apiVersion) {
+    throw clusterError('Invalid', `${nameOf(resource, key)} is invalid: kind and apiVersion are those of the resource`);
+  }
   if (patched.metadata.name !== old.metadata.name || patched.metadata.namespace !== old.metadata.namespace) {
     throw clusterError('Invalid', `${nameOf(resource, key)} is invalid: metadata.name: field is immutable`);
   }
@@ -68,10 +79,31 @@ export function updated(
     ...(resource.status ? oldStatus !== undefined && { status: oldStatus } : status !== undefined && { status }),
   };
   if (resource.kind === 'Pod') checkPod(old as Pod, next as Pod);
+  if (deletionTimestamp && metadata.finalizers?.some((name) => !old.metadata.finalizers?.includes(name))) {
+    throw clusterError('Invalid', `${nameOf(resource, key)} is invalid: metadata.finalizers: it is being deleted`);
+  }
   if (isCustom(resource) && !isDeepStrictEqual(contentOf(old), contentOf(next))) {
     metadata.generation = (generation ?? 0) + 1;
   }
   return next;
+}
+
+/**
+ * Whether the metadata is what the API server can read. A name's characters and a pod's containers are looked at by
+ * {@link created} and {@link checkPod} as far as Baton's writes could be wrong about them: no second API server is meant.
+ *
+ * @throws ApiError `ERR_BATON_INVALID`
+ */
+export function checkMetadata(resource: Resource, { metadata }: { metadata: unknown }): void {
+  const wrong = (why: string): never => {
+    throw clusterError('Invalid', `${resource.kind} is invalid: metadata${why}`);
+  };
+  if (!isObject(metadata)) return wrong(': Required value');
+  for (const field of ['labels', 'annotations']) {
+    for (const [key, value] of Object.entries((metadata[field] as object | undefined) ?? {})) {
+      if (typeof value !== 'string') wrong(`.${field}.${key}: must be a string`);
+    }
+  }
 }
 
 const contentOf = (object: WithStatus): unknown => without(object, 'metadata', 'status');
@@ -88,6 +120,12 @@ function checkPod(old: Pod, next: Pod): void {
   const kept = (old.spec?.tolerations ?? []).every((toleration) =>
     tolerations.some((other) => isDeepStrictEqual(other, toleration)),
   );
+  const containers = [...(next.spec?.containers ?? []), ...(next.spec?.initContainers ?? [])];
+  const nameless = containers.find(({ image }) => !image);
+  if (nameless) {
+    const what = `Pod "${old.metadata?.name ?? ''}" is invalid: image of ${nameless.name}`;
+    throw clusterError('Invalid', `${what}: Required value`);
+  }
   if (kept && isDeepStrictEqual(frozenPart(old.spec), frozenPart(next.spec))) return;
   throw clusterError(
     'Invalid',
@@ -127,6 +165,7 @@ export function deleted(
     ...old,
     metadata: {
       ...old.metadata,
+      ...(metadata?.generation !== undefined && { generation: metadata.generation + 1 }),
       deletionTimestamp: timestamp(now + grace * 1000),
       deletionGracePeriodSeconds: grace,
     },

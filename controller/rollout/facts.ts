@@ -36,17 +36,38 @@ export interface PodFacts {
   /** Its condition says that some set cannot be upgraded on it. */
   isRefused: boolean;
   /** What the agent wrote about this set, and the phase that it amounts to. */
-  upgrade?: { record: UpgradeRecord; phase: UpgradePhase };
+  upgrade?: Upgrade;
   /** What this set was granted and can still be taken back. */
   unclaimed?: Grant;
   /** Another set that is being upgraded on the pod, or is granted. */
-  otherSet?: string;
+  other?: { set: string; upgrade?: Upgrade };
+}
+
+export interface Upgrade {
+  record: UpgradeRecord;
+  phase: UpgradePhase;
 }
 
 const ENDED: readonly UpgradePhase[] = ['Done', 'Failed', 'Withdrawn'];
 
 /** Whether the agent is at work on it. */
 export const isUnderWay = ({ phase }: { phase: UpgradePhase }): boolean => !ENDED.includes(phase);
+
+/**
+ * How long after its time an upgrade still counts as its agent's work, in milliseconds: an agent that comes late gives it 30 s
+ * more, rolls back, and has a clock of its own.
+ */
+const PATIENCE = 120_000;
+
+/**
+ * Whether an upgrade under way would have ended long ago if an agent were at work on it that gets on. Then it holds nothing up:
+ * neither its node's other grants, nor, while its pod is ready, the set.
+ */
+export function isOverdue({ record, phase }: Upgrade, now: number): boolean {
+  const { deadline, phaseAt, sidecars } = record;
+  const soaks = Object.values(sidecars).map((one) => Math.max(one.drainTimeoutSeconds, one.soakSeconds) * 1000);
+  return now > Math.max(deadline, phaseAt) + (phase === 'Soaking' ? Math.max(0, ...soaks) : 0) + PATIENCE;
+}
 
 /**
  * Whether a grant can still be taken back: its upgrade has not changed the pod (ADR 6). While the agent pulls images it has not;
@@ -112,11 +133,7 @@ function pairsOf(pod: Pod, sidecars: readonly Sidecar[]): Pairs {
 }
 
 /** Malformed grants and records count as absent: the controller writes the former anew, the agent the latter. */
-function progressOf(
-  pod: Pod,
-  { name }: Subject,
-  isDone: boolean,
-): Pick<PodFacts, 'upgrade' | 'unclaimed' | 'otherSet'> {
+function progressOf(pod: Pod, { name }: Subject, isDone: boolean): Pick<PodFacts, 'upgrade' | 'unclaimed' | 'other'> {
   const annotations = pod.metadata?.annotations ?? {};
   const grants = wellFormed(readGrants(annotations[grantKey]));
   const records = wellFormed(readRecords(annotations[upgradeKey]));
@@ -131,13 +148,13 @@ function progressOf(
     isUnclaimed(grant, records.get(set)) || (set === name && records.get(set)?.phase === 'Done' && !isDone);
   const upgrade = upgrades.get(name);
   const grant = grants.get(name);
-  const otherSet =
-    [...upgrades].find(([set, other]) => set !== name && isUnderWay(other))?.[0] ??
-    [...grants].find(([set, other]) => set !== name && isOpen(set, other))?.[0];
+  const begun = [...upgrades].find(([set, other]) => set !== name && isUnderWay(other));
+  const next = [...grants].find(([set, other]) => set !== name && isOpen(set, other));
+  const other = begun ? { set: begun[0], upgrade: begun[1] } : next && { set: next[0] };
   return {
     ...(upgrade && { upgrade }),
     ...(grant && isOpen(name, grant) && { unclaimed: grant }),
-    ...(otherSet !== undefined && { otherSet }),
+    ...(other && { other }),
   };
 }
 
@@ -151,11 +168,11 @@ const LATELY = 60_000;
 export function isAtWork(pod: Pod, now: number): boolean {
   const text = pod.metadata?.annotations?.[upgradeKey];
   if (text === undefined) return false;
-  return [...wellFormed(readRecords(text)).values()].some(
-    (record) =>
-      Math.abs(now - record.phaseAt) <= LATELY ||
-      isUnderWay({ phase: phaseOf(record, (container) => lifeOf(pod, container)) }),
-  );
+  return [...wellFormed(readRecords(text)).values()].some((record) => {
+    if (Math.abs(now - record.phaseAt) <= LATELY) return true;
+    const upgrade = { record, phase: phaseOf(record, (container) => lifeOf(pod, container)) };
+    return isUnderWay(upgrade) && !isOverdue(upgrade, now);
+  });
 }
 
 /** The entries that can be read. */

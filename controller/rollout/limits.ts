@@ -1,19 +1,22 @@
 import { maxUnavailableOf, partitionOf, scaledValue } from '../../api/int-or-percent.ts';
 import type { PodFacts } from './facts.ts';
-import { isUnderWay } from './facts.ts';
+import { isOverdue, isUnderWay } from './facts.ts';
 import type { Subject } from './subject.ts';
 import { isUnseen, type Surroundings } from './verdict.ts';
 
 /**
  * Whether a pod counts against maxUnavailable. A pod that its agent upgrades does while it may be down (design section 4), any
- * other one when it is updated and not ready (`sidecarset.md` 4.5); what a write that is not seen yet did to it is not known.
+ * other one when it is updated and not ready (`sidecarset.md` 4.5); what a write that is not seen yet did to it is not known. On
+ * a node that is not Ready none does: nothing that the rollout does there gets on, and nothing of it is begun.
  */
 export function isUnavailable(facts: PodFacts, around: Surroundings): boolean {
-  const { upgrade, isUpdated, isPodReady, isConsistent, isReady } = facts;
+  const { pod, upgrade, isUpdated, isPodReady, isConsistent, isReady } = facts;
+  if (around.notReadyNodes?.has(pod.spec?.nodeName ?? '')) return false;
   if (isUnseen(facts, around)) return true;
   const { phase } = upgrade ?? {};
   if (!upgrade || !isUnderWay(upgrade) || phase === 'Pulling') return isUpdated && !(isConsistent && isReady);
-  return phase === 'Upgrading' || phase === 'RollingBack' || (isUpdated && !isPodReady);
+  const isChanging = phase === 'Upgrading' || phase === 'RollingBack';
+  return (isChanging && !isOverdue(upgrade, around.now)) || (!isPodReady && (isUpdated || isChanging));
 }
 
 /** What a selection took, and what keeps a candidate that was not taken. */

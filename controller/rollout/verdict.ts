@@ -1,6 +1,6 @@
 import type { Grant } from '../../api/grant.ts';
 import type { Pod } from '../../api/kubernetes.ts';
-import { isUnderWay, unsettledIn, type PodFacts } from './facts.ts';
+import { isOverdue, isUnderWay, unsettledIn, type PodFacts } from './facts.ts';
 import type { Subject } from './subject.ts';
 
 /**
@@ -72,6 +72,14 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
     const { record, phase } = upgrade;
     const isCurrent = record.revision === subject.attempt;
     if (isUnderWay(upgrade) && phase !== 'Pulling' && (isCurrent || !takesNewer(facts))) {
+      const node = pod.spec?.nodeName ?? '';
+      if (around.notReadyNodes?.has(node)) return upgrading(`node ${node} is not Ready; its agent was at ${phase}`);
+      if (isOverdue(upgrade, around.now)) {
+        return {
+          verdict: 'blocked',
+          reason: `the agent on node ${node} does not get on: it is at ${phase} for too long`,
+        };
+      }
       return upgrading(isCurrent ? `the agent is at ${phase}` : `the agent first ends an earlier upgrade (${phase})`);
     }
     if (phase === 'Failed' && isCurrent) {
@@ -90,12 +98,15 @@ export function judge(facts: PodFacts, subject: Subject, around: Surroundings): 
   if (unsettled !== undefined) return upgrading(`container ${unsettled} has not finished its last change`);
   const [unclear] = facts.unclear;
   if (unclear !== undefined) return { verdict: 'blocked', reason: `nothing tells which copy of ${unclear} serves` };
+  const node = pod.spec?.nodeName;
+  // Changed now, all of its pods would restart at the moment when it comes back.
+  if (node && around.notReadyNodes?.has(node)) return notReady(node);
   const hot = [...facts.outdated, ...facts.halfUpgraded];
   if (hot.length === 0) return IN_PLACE;
-  if (!pod.spec?.nodeName && facts.halfUpgraded.length === 0) {
+  if (!node && facts.halfUpgraded.length === 0) {
     return { candidate: 'cold', reason: 'it is on no node yet: nothing to hand over' };
   }
-  return whyNoGrant(facts, subject, around) ?? toGrant('hot', [...new Set(hot)].join(', '), facts, subject);
+  return whyNoGrant(facts, subject, around) ?? toGrant('hot', [...new Set(hot)].join(', '), facts, subject, around);
 }
 
 /**
@@ -117,34 +128,45 @@ const NOT_READY: Judgement = { verdict: 'updated', reason: 'it is up to date, an
 function judgeUpdated(facts: PodFacts, subject: Subject, around: Surroundings): Judgement | Candidate {
   const [half] = facts.halfUpgraded;
   if (half !== undefined) {
-    return whyNoGrant(facts, subject, around) ?? toGrant('finish', `both copies of ${half} run`, facts, subject);
+    return (
+      whyNoGrant(facts, subject, around) ?? toGrant('finish', `both copies of ${half} run`, facts, subject, around)
+    );
   }
   return facts.isConsistent && facts.isReady ? UP_TO_DATE : NOT_READY;
 }
 
-function toGrant(candidate: Candidate['candidate'], what: string, facts: PodFacts, subject: Subject): Candidate {
-  return isPulling(facts, subject)
+function toGrant(
+  candidate: Candidate['candidate'],
+  what: string,
+  facts: PodFacts,
+  subject: Subject,
+  around: Surroundings,
+): Candidate {
+  return isPulling(facts, subject, around)
     ? { candidate, reason: 'the agent is at Pulling', isPulling: true }
     : { candidate, reason: `granted to its agent: ${what}` };
 }
 
 /** Whether its agent has begun with the grant that it has now, and not yet changed the pod. */
-const isPulling = ({ unclaimed, upgrade }: PodFacts, { attempt }: Subject): boolean =>
-  unclaimed?.revision === attempt && upgrade?.phase === 'Pulling' && upgrade.record.revision === attempt;
+const isPulling = ({ unclaimed, upgrade }: PodFacts, { attempt }: Subject, { now }: Surroundings): boolean =>
+  unclaimed?.revision === attempt &&
+  upgrade?.phase === 'Pulling' &&
+  upgrade.record.revision === attempt &&
+  !isOverdue(upgrade, now);
 
 /** Why its agent cannot be given a grant. */
 function whyNoGrant(facts: PodFacts, subject: Subject, around: Surroundings): Judgement | undefined {
-  const { pod, key, otherSet, unclaimed } = facts;
+  const { pod, key, other, unclaimed } = facts;
   const nameless = subject.sidecars.find(({ emptyImage }) => emptyImage === '');
   if (nameless) return { verdict: 'blocked', reason: `${nameless.name} has no upgradeStrategy.hotUpgradeEmptyImage` };
   const node = pod.spec?.nodeName ?? '';
   if (node === '') return { verdict: 'waiting', reason: 'it is on no node yet' };
-  if (around.notReadyNodes?.has(node)) return { verdict: 'waiting', reason: `node ${node} is not Ready` };
+  if (around.notReadyNodes?.has(node)) return notReady(node);
   const isCurrent = unclaimed?.revision === subject.attempt;
-  if (otherSet !== undefined && !isCurrent)
-    return { verdict: 'waiting', reason: `SidecarSet ${otherSet} is upgraded first` };
-  if (isPulling(facts, subject)) return undefined;
-  const isLate = isCurrent && otherSet === undefined && isClaimLate(unclaimed.grantedAt, around.now);
+  if (other && !isCurrent) return { verdict: 'waiting', reason: `SidecarSet ${other.set} is upgraded first` };
+  if (isPulling(facts, subject, around)) return undefined;
+  const isNext = !other || (other.upgrade !== undefined && isOverdue(other.upgrade, around.now));
+  const isLate = isCurrent && isNext && isClaimLate(unclaimed.grantedAt, around.now);
   // An agent that carries out as many upgrades as it may takes a grant when there is room again.
   if ((isLate || around.noAgent?.has(key)) && !around.hasAgent?.(node))
     return { verdict: 'noAgent', reason: `no agent on node ${node} took its grant` };
@@ -167,5 +189,7 @@ function isOlder({ metadata }: Pod, resourceVersion: string): boolean {
   const [seen, expected] = [metadata?.resourceVersion ?? '', resourceVersion];
   return /^\d+$/.test(seen) && /^\d+$/.test(expected) ? BigInt(seen) < BigInt(expected) : seen !== expected;
 }
+
+const notReady = (node: string): Judgement => ({ verdict: 'waiting', reason: `node ${node} is not Ready` });
 
 const upgrading = (reason: string): Judgement => ({ verdict: 'upgrading', reason });

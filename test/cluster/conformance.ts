@@ -372,6 +372,89 @@ export function conformance(
     t.is(results.filter(({ status }) => status === 'fulfilled').length, 1);
   });
 
+  test(titled('an image is never taken away, nor made empty'), async (t) => {
+    const { cluster, namespace } = await start(t);
+    const key = { namespace, name: 'bare' };
+    const made = await cluster.create(pods, pod(namespace, 'bare'));
+    const path = '/spec/containers/1/image';
+    await t.throwsAsync(cluster.patch(pods, key, [{ op: 'replace', path, value: '' }]), { code: 'ERR_BATON_INVALID' });
+    await t.throwsAsync(cluster.patch(pods, key, [{ op: 'remove', path }]), { code: 'ERR_BATON_INVALID' });
+    t.deepEqual(await cluster.get(pods, key), made);
+  });
+
+  test(titled('metadata is what it must be: names, texts, and the very kind'), async (t) => {
+    const { cluster, namespace } = await start(t);
+    const key = { namespace, name: 'meta' };
+    const made = await cluster.create(controllerRevisions, revision(namespace, 'meta'));
+    const wrong: Record<string, unknown>[] = [
+      { metadata: { annotations: { a: 1 } } },
+      { metadata: { labels: { a: true } } },
+      { metadata: null },
+      { metadata: { name: 'other' } },
+      { kind: 'Pod' },
+    ];
+    for (const patch of wrong) {
+      await t.throwsAsync(
+        cluster.patch(controllerRevisions, key, patch),
+        { code: 'ERR_BATON_INVALID' },
+        JSON.stringify(patch),
+      );
+    }
+    for (const [name, more] of [
+      ['Upper', {}],
+      ['-dash', {}],
+      ['has_underscore', {}],
+      ['numbers', { annotations: { a: 1 } }],
+    ] as const) {
+      await t.throwsAsync(
+        cluster.create(controllerRevisions, revision(namespace, name, more)),
+        { code: 'ERR_BATON_INVALID' },
+        name,
+      );
+    }
+    // The API server answers this with 500.
+    const versioned = revision(namespace, 'versioned', { resourceVersion: '1' });
+    await t.throwsAsync(cluster.create(controllerRevisions, versioned), { code: 'ERR_BATON_UNAVAILABLE' });
+    t.deepEqual(await cluster.get(controllerRevisions, key), made);
+  });
+
+  test(titled('what is being deleted counts a generation, and takes no new finalizers'), async (t) => {
+    const { cluster, namespace } = await start(t);
+    const key = { name: `${namespace}-fin` };
+    const first = set(key.name);
+    await cluster.create<SidecarSet>(sidecarSets, {
+      ...first,
+      metadata: { ...first.metadata, finalizers: ['baton.dev/a', 'baton.dev/b'] },
+    });
+    await cluster.delete(sidecarSets, key);
+    const marked = await cluster.get<SidecarSet>(sidecarSets, key);
+    t.truthy(marked.metadata.deletionTimestamp);
+    t.is(marked.metadata.deletionGracePeriodSeconds, 0);
+    t.is(marked.metadata.generation, 2);
+    await cluster.delete(sidecarSets, key);
+    t.deepEqual(await cluster.get<SidecarSet>(sidecarSets, key), marked);
+    const finalizers = ['baton.dev/a', 'baton.dev/c'];
+    await t.throwsAsync(cluster.patch(sidecarSets, key, { metadata: { finalizers } }), { code: 'ERR_BATON_INVALID' });
+    await cluster.patch(sidecarSets, key, { metadata: { finalizers: ['baton.dev/b'] } });
+    await cluster.patch(sidecarSets, key, { metadata: { finalizers: [] } });
+    await t.throwsAsync(cluster.get(sidecarSets, key), { code: 'ERR_BATON_NOT_FOUND' });
+  });
+
+  test(titled('a limit of 0 is none'), async (t) => {
+    const { cluster, namespace } = await start(t);
+    for (const name of ['a', 'b']) await cluster.create(controllerRevisions, revision(namespace, name));
+    const { items, next } = await cluster.list(controllerRevisions, { namespace, limit: 0 });
+    t.is(items.length, 2);
+    t.is(next, undefined);
+  });
+
+  test(titled('a watch from no resourceVersion is refused'), async (t) => {
+    const { cluster, namespace } = await start(t);
+    const { signal } = new AbortController();
+    const watch = cluster.watch(pods, { namespace, resourceVersion: 'abc', timeoutSeconds: 1, signal });
+    await t.throwsAsync(watch[Symbol.asyncIterator]().next(), { code: 'ERR_BATON_UNAVAILABLE' });
+  });
+
   test(titled('namespaces are objects too'), async (t) => {
     const { cluster, namespace } = await start(t);
     const found = await cluster.get<Namespace & KubernetesObject>(namespaces, { name: namespace });

@@ -1,11 +1,11 @@
 // Hot upgrades: granted by a real controller on a real API server, carried out by the agent's code on nodes of a test kubelet.
 import { readGrants } from '../../../api/grant.ts';
 import { grantKey, resumeKey, upgradeKey } from '../../../api/pod-contract.ts';
-import { sidecarSets } from '../../../cluster/resource.ts';
+import { pods, sidecarSets } from '../../../cluster/resource.ts';
 import { until } from '../../helpers/processes.ts';
 import { serialClusterTest } from '../cluster-test.ts';
 import { playAgent } from './played-agent.ts';
-import { conditionOf, hotSide, sceneOf, setNodeReady, sharedSystem, type Scene } from './system.ts';
+import { conditionOf, hotSide, sceneOf, setNodeReady, sharedSystem, type Scene, type WirePod } from './system.ts';
 
 const start = sharedSystem();
 
@@ -96,6 +96,42 @@ serialClusterTest('a grant goes with its set, and with its node, which holds nob
   });
   t.pass();
 });
+
+serialClusterTest(
+  'a node that dies after its agent claimed holds nobody up, and ends it when it is back',
+  async (t) => {
+    const scene = await sceneOf(t, await start(t));
+    const { cluster, outcomes, kubelet } = scene.system;
+    const { namespace } = scene;
+    t.teardown(() => outcomes.clear());
+    t.teardown(() => setNodeReady(cluster, 'node-2', true));
+    const selector = { matchLabels: { first: 'yes' } };
+    await scene.createSet({ ...hotSide('side:1'), updateStrategy: { maxUnavailable: 1, selector } });
+    await scene.makePods(1, { node: 'node-2', prefix: 'dead', labels: { first: 'yes' } });
+    await scene.makePods(2);
+    await scene.untilSet('all are ready', ({ readyPods }) => readyPods === 3);
+    outcomes.set('side:2 on node-2', 'in its hook');
+    const agent = playAgent(t, { cluster, namespace, node: 'node-2' });
+    await scene.publish(hotSide('side:2'));
+    const isClaimed = async (name: string): Promise<boolean> =>
+      (await cluster.get<WirePod>(pods, { namespace, name })).metadata.annotations?.[upgradeKey] !== undefined;
+    await until('it is claimed', () => isClaimed('dead0'));
+    await agent.stop();
+
+    playAgent(t, { cluster, namespace, node: 'node-1' });
+    await cluster.patch(sidecarSets, { name: scene.name }, [{ op: 'remove', path: '/spec/updateStrategy/selector' }]);
+    await scene.untilSet('it is seen', () => true);
+    t.is((await grantsOf(scene)).length, 1, 'the claimed one holds the only place');
+    await setNodeReady(cluster, 'node-2', false);
+    await scene.untilSet('the others are updated', ({ updatedReadyPods = 0 }) => updatedReadyPods >= 2);
+    t.true(await isClaimed('dead0'));
+    await setNodeReady(cluster, 'node-2', true);
+    outcomes.clear();
+    kubelet.lookAgain();
+    playAgent(t, { cluster, namespace, node: 'node-2' });
+    await until('all is done', async () => (await pairsOf(scene)).every((pair) => pair === 'side:2,side:empty'));
+  },
+);
 
 serialClusterTest('what an agent claimed it ends, though set and grant are gone', async (t) => {
   const scene = await sceneOf(t, await start(t));

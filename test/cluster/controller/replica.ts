@@ -1,7 +1,7 @@
 import { freePort, type Scope } from '../../helpers/processes.ts';
 import { BATON, startService, untilReady, type Service } from '../service.ts';
 
-/** One process of `baton controller`. */
+/** One process of `baton controller`; when it ends by itself, another one follows it in its place, as its container would. */
 export interface Replica extends Service {
   readonly webhookPort: number;
   leads: () => Promise<boolean>;
@@ -20,7 +20,7 @@ export interface ReplicaOptions {
 export async function startReplica(t: Scope, kubeconfig: string, options: ReplicaOptions = {}): Promise<Replica> {
   const { webhookPort = await freePort(), flags = [], nodeFlags = [] } = options;
   const args = ['controller', `--kubeconfig=${kubeconfig}`, `--webhook-port=${webhookPort}`, ...flags];
-  const service = await startService(t, [...nodeFlags, ...BATON], args);
+  const service = await startService(t, [...nodeFlags, ...BATON], args, { isFollowed: true });
   await untilReady(service);
   return {
     ...service,

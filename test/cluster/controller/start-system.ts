@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod } from '../../../api/kubernetes.ts';
 import { hashKey } from '../../../api/pod-contract.ts';
@@ -12,6 +13,7 @@ import { accessOf } from '../control-plane/namespace.ts';
 import { startControlPlane, type OwnControlPlane } from '../control-plane/start.ts';
 import { startTestKubelet, type Outcome, type TestKubelet } from '../kubelet.ts';
 import { connect } from '../kubernetes/connect.ts';
+import { startProxy, type Proxy } from '../kubernetes/proxy.ts';
 import { startFront, type Front } from './front.ts';
 import { startReplica, type Replica } from './replica.ts';
 
@@ -27,13 +29,29 @@ export interface System {
   /** An administrator's client. */
   cluster: Cluster;
   kubelet: TestKubelet;
-  /** What becomes of containers with an image, where it is not `ready`. */
+  /** What becomes of containers with an image, `IMAGE on NODE` or `IMAGE`, where it is not `ready`. */
   outcomes: Map<string, Outcome>;
   front: Front;
+  /** The way of all replicas to the API server. */
+  link: Proxy;
+  /** The writes of replicas since the start, as the API server's audit log has them; where the system was started with it. */
+  writes: () => Write[];
   /** The controller's processes, those that have ended too. */
   replicas: Replica[];
   /** One more, behind the Service. */
   addReplica: () => Promise<Replica>;
+}
+
+/** A write that the API server was asked for by a replica. */
+export interface Write {
+  /** Of the token that it came with: each replica has its own. */
+  credential: string;
+  resource: string;
+  verb: string;
+  name: string;
+  status: number;
+  /** When it came in, in milliseconds since the epoch. */
+  at: number;
 }
 
 /** For an API server whose webhooks have another port than 443: Services without endpoints are reached by name. */
@@ -44,6 +62,8 @@ export interface SystemOptions {
   replicas?: number;
   /** From the change of a pod to its status, in milliseconds; the default is 50. */
   kubeletDelay?: number;
+  /** Has the API server write down what replicas write. */
+  audit?: boolean;
 }
 
 /**
@@ -53,20 +73,24 @@ export interface SystemOptions {
  * @param folder - of the control plane's binaries
  */
 export async function startSystem(folder: string, scope: Scope, options: SystemOptions = {}): Promise<System> {
-  const controlPlane = await startControlPlane({ binaries: folder, apiServerFlags: servicesByName });
+  const auditLog = join(temporaryDirectory(scope), 'audit.log');
+  const apiServerFlags = [...servicesByName, ...(options.audit ? auditFlags(auditLog) : [])];
+  const controlPlane = await startControlPlane({ binaries: folder, apiServerFlags });
   scope.teardown(() => controlPlane.stop());
   const admin = accessOf(controlPlane);
   const cluster = connect(controlPlane);
   const front = await startFront(scope);
   await install(admin, cluster, front.port);
   const outcomes = new Map<string, Outcome>();
-  const outcome = (image: string): Outcome => outcomes.get(image) ?? 'ready';
+  const outcome = (image: string, { spec }: Pod): Outcome =>
+    outcomes.get(`${image} on ${spec?.nodeName ?? ''}`) ?? outcomes.get(image) ?? 'ready';
   const kubelet = startTestKubelet({ cluster, delay: options.kubeletDelay ?? 50, outcome });
   scope.teardown(() => kubelet.stop());
 
-  const kubeconfig = await kubeconfigOf(scope, admin);
+  const link = await startProxy(scope, admin.url);
   const replicas: Replica[] = [];
   const addReplica = async (): Promise<Replica> => {
+    const kubeconfig = await kubeconfigOf(scope, { ...admin, url: `https://127.0.0.1:${link.port}` });
     const replica = await startReplica(scope, kubeconfig);
     front.replicas.add(replica.webhookPort);
     replicas.push(replica);
@@ -74,7 +98,38 @@ export async function startSystem(folder: string, scope: Scope, options: SystemO
   };
   await Promise.all(Array.from({ length: options.replicas ?? 1 }, addReplica));
   await untilTrusted(admin);
-  return { controlPlane, admin, cluster, kubelet, outcomes, front, replicas, addReplica };
+  const writes = (): Write[] => (options.audit ? writesIn(readFileSync(auditLog, 'utf8')) : []);
+  return { controlPlane, admin, cluster, kubelet, outcomes, front, link, writes, replicas, addReplica };
+}
+
+/** Of all requests, those that the controller's account writes with. */
+function auditFlags(log: string): string[] {
+  const policy = `${log}.policy`;
+  const users = [`system:serviceaccount:${home}:baton-controller`];
+  const verbs = ['create', 'update', 'patch', 'delete'];
+  const rules = [{ level: 'Metadata', users, verbs }, { level: 'None' }];
+  const omitStages = ['RequestReceived'];
+  writeFileSync(policy, JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages, rules }));
+  return [`--audit-policy-file=${policy}`, `--audit-log-path=${log}`];
+}
+
+function writesIn(log: string): Write[] {
+  return log
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => {
+      const { verb, objectRef, user, responseStatus, requestReceivedTimestamp } = JSON.parse(line) as {
+        verb: string;
+        objectRef: { resource: string; name?: string };
+        user: { extra: Record<string, string[]> };
+        responseStatus: { code: number };
+        requestReceivedTimestamp: string;
+      };
+      const { resource, name = '' } = objectRef;
+      const credential = user.extra['authentication.kubernetes.io/credential-id']?.[0] ?? '';
+      const at = Date.parse(requestReceivedTimestamp);
+      return { credential, resource, verb, name, status: responseStatus.code, at };
+    });
 }
 
 /** Creates the objects of `deploy/`, and two nodes; the webhooks are expected at this port of the loopback. */

@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { ApiError } from '../../../api/error.ts';
 import type { SidecarSet, SidecarSetCondition, SidecarSetStatus } from '../../../api/sidecar-set.ts';
 import type { Cluster, KubernetesObject } from '../../../cluster/cluster.ts';
 import { events, pods, sidecarSets } from '../../../cluster/resource.ts';
@@ -7,7 +9,15 @@ import { binaries } from '../cluster-test.ts';
 import { makeNamespace } from '../control-plane/namespace.ts';
 import { startSystem, type System, type SystemOptions, type WirePod, type WireSet } from './start-system.ts';
 
-export { home, setNodeReady, type System, type SystemOptions, type WirePod, type WireSet } from './start-system.ts';
+export {
+  home,
+  setNodeReady,
+  type System,
+  type SystemOptions,
+  type WirePod,
+  type WireSet,
+  type Write,
+} from './start-system.ts';
 
 /** To start all, on a machine that is busy. */
 const START_TIMEOUT_MS = 180_000;
@@ -139,6 +149,10 @@ export async function sceneOf(t: Scope, system: System): Promise<Scene> {
   };
 }
 
+const unlessAway = (error: unknown): void => {
+  if (!(error instanceof ApiError && ['ERR_BATON_UNAVAILABLE', 'ERR_BATON_GONE'].includes(error.code))) throw error;
+};
+
 export interface Down {
   /** The most pods of the namespace that were down at any moment. */
   most: () => number;
@@ -149,7 +163,6 @@ export interface Down {
 /** Records from a watch of its own how many pods of a namespace have a container that is not what their spec says. */
 export async function watchDown(t: Scope, cluster: Cluster, namespace: string, container = 'side'): Promise<Down> {
   const over = new AbortController();
-  const { items, resourceVersion } = await cluster.list<WirePod>(pods, { namespace });
   const down = new Set<string>();
   let most = 0;
   const see = ({ metadata, spec, status }: WirePod): void => {
@@ -159,10 +172,22 @@ export async function watchDown(t: Scope, cluster: Cluster, namespace: string, c
     else down.add(metadata.name ?? '');
     most = Math.max(most, down.size);
   };
-  items.forEach(see);
-  const watching = (async () => {
-    for await (const event of cluster.watch<WirePod>(pods, { namespace, resourceVersion, signal: over.signal })) {
+  const look = async (): Promise<string> => {
+    const { items, resourceVersion } = await cluster.list<WirePod>(pods, { namespace });
+    items.forEach(see);
+    return resourceVersion;
+  };
+  const follow = async (from: string): Promise<void> => {
+    for await (const event of cluster.watch<WirePod>(pods, { namespace, resourceVersion: from, signal: over.signal })) {
       if (event.type === 'MODIFIED') see(event.object);
+    }
+  };
+  const first = await look();
+  const watching = (async () => {
+    for (let from: string | undefined = first; !over.signal.aborted; from = undefined) {
+      // While the API server is away no pod changes; what was seen last stays down until something else is seen.
+      await (from === undefined ? look() : Promise.resolve(from)).then(follow).catch(unlessAway);
+      await delay(20);
     }
   })();
   const stop = async (): Promise<void> => {

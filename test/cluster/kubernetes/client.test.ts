@@ -272,6 +272,37 @@ test('connections are kept, and no more than so many; watches have their own', a
   t.true((await watch).done);
 });
 
+test('a write that waited for its connection is not sent when it may not be any more; reading goes on', async (t) => {
+  const waiting: ServerResponse[] = [];
+  let may = true;
+  const options = { connections: 1, mayWrite: () => may };
+  const { cluster, asked } = await scene(t, (response) => waiting.push(response), options);
+  const first = cluster.patch(pods, key, { metadata: {} });
+  await until('the first is there', () => asked.length === 1);
+  const writes = [
+    cluster.patch(pods, key, { metadata: {} }),
+    cluster.delete(pods, key),
+    cluster.create(pods, { metadata: key }),
+  ];
+  const refused = Promise.all(
+    writes.map((write) =>
+      t.throwsAsync(write, { code: 'ERR_BATON_UNAVAILABLE', message: /this process may write no more/ }),
+    ),
+  );
+  const read = cluster.get(pods, key);
+  may = false;
+  waiting[0]?.end('{}');
+  await first;
+  await refused;
+  await until('the read is there', () => waiting.length === 2);
+  waiting[1]?.end('{}');
+  await read;
+  t.deepEqual(
+    asked.map(({ line }) => line.split(' ')[0]),
+    ['PATCH', 'GET'],
+  );
+});
+
 test('requests wait for the rate limit, and each is told of', async (t) => {
   const clock = createFakeClock();
   const told: string[] = [];

@@ -52,33 +52,43 @@ async function scene(): Promise<Scene> {
       const abort = new AbortController();
       const reports: Contender['reports'] = [];
       const own = clock.skewed(rate, offset);
-      const over = contend({
-        cluster: behind(cluster, link, clock),
-        key,
-        identity: name,
-        signal: abort.signal,
-        clock: own,
-        // What a wall clock says is of no weight, so it may be wrong by years.
-        now: () => clock.now() + offset * 1e6,
-        random: () => 0.5,
-        report: ({ type }) => reports.push(type),
-        lead: (signal) =>
-          new Promise((resolve) => {
-            leaders.add(name);
-            most.count = Math.max(most.count, leaders.size);
-            history.push({ name, at: clock.now() });
-            const end = (): void => {
-              leaders.delete(name);
-              resolve();
-            };
-            const stop = (): void => {
-              if (endTakes === 0) end();
-              else clock.after(endTakes, end);
-            };
-            if (signal.aborted) stop();
-            else signal.addEventListener('abort', stop);
-          }),
-      });
+      const contendAs = (identity: string): ReturnType<typeof contend> =>
+        contend({
+          cluster: behind(cluster, link, clock),
+          key,
+          identity,
+          signal: abort.signal,
+          clock: own,
+          // What a wall clock says is of no weight, so it may be wrong by years.
+          now: () => clock.now() + offset * 1e6,
+          random: () => 0.5,
+          report: ({ type }) => reports.push(type),
+          lead: (signal) =>
+            new Promise((resolve) => {
+              leaders.add(name);
+              most.count = Math.max(most.count, leaders.size);
+              history.push({ name, at: clock.now() });
+              const end = (): void => {
+                leaders.delete(name);
+                resolve();
+              };
+              const stop = (): void => {
+                if (endTakes === 0) end();
+                else clock.after(endTakes, end);
+              };
+              if (signal.aborted) stop();
+              else signal.addEventListener('abort', stop);
+            }),
+        });
+      // As its container: a process that lost the lease ends, and the next one begins.
+      const run = async (): Promise<void> => {
+        for (
+          let restarts = 1;
+          (await contendAs(restarts === 1 ? name : `${name}.${restarts}`)) === 'lost';
+          restarts += 1
+        );
+      };
+      const over = run();
       return { link, reports, stop: () => abort.abort(), over };
     },
     lease: () => cluster.get<Lease>(leases, key),
@@ -134,7 +144,7 @@ test('a leader that is gone without a word is followed within ten seconds', asyn
   t.is((await cluster.list(leases)).items.length, 1);
 });
 
-test('a leader that cannot renew stops before another begins, and contends again when it can', async (t) => {
+test('a leader that cannot renew stops before another begins; its successor leads when it can', async (t) => {
   const { clock, leaders, join } = await scene();
   const a = join('a');
   const b = join('b');
@@ -200,6 +210,33 @@ test('a lease that was granted too late is not begun with, but asked for again',
   await clock.pass(DURATIONS.giveUp * 2);
   t.deepEqual([...leaders], ['a']);
   t.deepEqual(a.reports, ['leading']);
+});
+
+test('a leader that was suspended knows before any timer that it leads no more, and asks for no renewal', async (t) => {
+  const { clock, cluster } = await scene();
+  const asleep = { ms: 0 };
+  let holds = (): boolean => false;
+  const over = contend({
+    cluster,
+    key,
+    identity: 'sleeper',
+    signal: new AbortController().signal,
+    // Its clock jumps, and only then its timers fire.
+    clock: { now: () => clock.now() + asleep.ms, after: (ms, act) => clock.after(ms, act) },
+    lead: (signal, stillHolds) =>
+      new Promise((resolve) => {
+        holds = stillHolds;
+        signal.addEventListener('abort', () => resolve());
+      }),
+  });
+  await clock.pass(DURATIONS.renew - 10);
+  t.true(holds());
+  const before = await cluster.get<Lease>(leases, key);
+  asleep.ms = DURATIONS.giveUp;
+  t.false(holds());
+  await clock.pass(20);
+  t.is(await over, 'lost');
+  t.deepEqual(await cluster.get<Lease>(leases, key), before);
 });
 
 test('what lead throws ends the contest, and lets another lead', async (t) => {

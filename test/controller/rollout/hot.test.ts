@@ -199,7 +199,7 @@ test('at Pulling nothing of the pod is changed: its grant is taken back like one
   const failed = at('Failed', v2(), podOf(v1, 'p1'));
   t.deepEqual(withdrawn(v2(), {}, [pod, failed]), [['p0'], 'waiting: halted: 1 pods failed, the threshold is 1']);
   const kept = [[], 'upgrading: the agent is at Pulling'];
-  t.deepEqual(withdrawn(v2(), { now: now + 900_000 }), kept, 'an agent is there, however long it pulls');
+  t.deepEqual(withdrawn(v2(), { now: now + 400_000 }), kept, 'an agent is there');
   t.deepEqual(withdrawn(v2(), { noAgent: new Set(['default/p0']) }), kept);
 });
 
@@ -228,7 +228,7 @@ test('a grant that no agent takes within a minute is taken back: no agent, and n
 test('an agent that is busy with other pods of its node is there: its grants are kept', (t) => {
   const set = v2({ maxUnavailable: 5 });
   const [pod] = granted(set, [podOf(v1, 'p0')]) as [Pod];
-  const later = { now: now + 600_000, noAgent: new Set(['default/p9']) };
+  const later = { now: now + 400_000, noAgent: new Set(['default/p9']) };
   const verdictNextTo = (other: Pod): string => verdictOf(planOf(set, [pod, other], later));
   const noAgent = 'noAgent: no agent on node n1 took its grant';
   const kept = 'grant: granted to its agent: side';
@@ -240,6 +240,62 @@ test('an agent that is busy with other pods of its node is there: its grants are
   t.is(verdictNextTo(withRecord(podOf(v1, 'p1'), done)), noAgent, 'long ago');
   t.is(verdictNextTo(withRecord(podOf(v1, 'p1'), { ...done, phaseAt: later.now - 30_000 })), kept);
   t.is(verdictNextTo(withRecord(podOf(v1, 'p1', { node: 'n2' }), { phase: 'Upgrading', revision: 'x' })), noAgent);
+});
+
+test('an agent that dies at work holds up neither the grants of its node nor, while its pod is ready, the set', (t) => {
+  const set = v2({ maxUnavailable: 1 });
+  const [next] = granted(set, [podOf(v1, 'p1')]) as [Pod];
+  const notReady = (pod: Pod): Pod => ({
+    ...pod,
+    status: { ...pod.status, conditions: [{ type: 'Ready', status: 'False' }] },
+  });
+  const deadline = now + 300_000;
+  for (const phase of ['Upgrading', 'RollingBack'] as const) {
+    const left = at(phase, set, podOf(v1, 'p0'));
+    const pods = [left, podOf(v1, 'p1', { node: 'n2' })];
+    t.deepEqual(names(planOf(set, pods, { now: deadline + 120_000 }).grant), [], 'its agent may be late');
+    const late = { now: deadline + 120_001 };
+    const planned = planOf(set, pods, late);
+    t.regex(verdictOf(planned), new RegExp(`^blocked: the agent on node n1 does not get on: it is at ${phase}`));
+    t.deepEqual(names(planned.grant), ['p1']);
+    t.deepEqual(names(planOf(set, [notReady(left), ...pods.slice(1)], late).grant), [], 'it is down');
+    t.regex(verdictOf(planOf(set, [left, next], late), 'p1'), /^noAgent/, 'a grant of the same node');
+    // A newer version reaches it if the agent comes back.
+    if (phase === 'Upgrading') t.regex(verdictOf(planOf(v3, [left], late)), /^grant/);
+  }
+  const [granting] = granted(set, [podOf(v1, 'p0')]) as [Pod];
+  const pulling = at('Pulling', set, granting);
+  const planned = planOf(set, [pulling], { now: deadline + 120_001 });
+  t.deepEqual([verdictOf(planned), names(planned.withdraw)], ['noAgent: no agent on node n1 took its grant', ['p0']]);
+  // It drains for ten minutes at the most.
+  const soaking = soakingOf(set, 'p0');
+  t.is(verdictOf(planOf(set, [soaking], { now: deadline + 720_000 })), 'upgrading: the agent is at Soaking');
+  t.regex(verdictOf(planOf(set, [soaking], { now: deadline + 720_001 })), /^blocked/);
+  // Another set that is stuck on the pod holds this one's grant no longer.
+  const stuck = withRecord(next, { phase: 'Upgrading', revision: 'x' }, { set: 'other' });
+  t.regex(verdictOf(planOf(set, [stuck], { now: deadline + 120_000 }), 'p1'), /^grant/);
+  t.regex(verdictOf(planOf(set, [stuck], { now: deadline + 120_001 }), 'p1'), /^noAgent/);
+});
+
+test('on a node that is not Ready nothing is begun, and what was begun there holds no place', (t) => {
+  const set = v2({ maxUnavailable: 1 });
+  const dead = { notReadyNodes: new Set(['n1']) };
+  const other = podOf(v1, 'p1', { node: 'n2' });
+  const claimed = at('Upgrading', set, podOf(v1, 'p0'));
+  t.deepEqual(names(planOf(set, [claimed, other]).grant), []);
+  const planned = planOf(set, [claimed, other], dead);
+  t.deepEqual(names(planned.grant), ['p1']);
+  t.is(verdictOf(planned), 'upgrading: node n1 is not Ready; its agent was at Upgrading');
+  t.is(planned.withdraw.length, 0);
+  // Cold ones likewise.
+  const cold = setWith('side:2', { strategy: { maxUnavailable: 1 } });
+  const old = setWith('side:1');
+  const begun = podOf(cold, 'p0', { ready: false });
+  const pods = [begun, podOf(old, 'p1'), podOf(old, 'p2', { node: 'n2' })];
+  t.deepEqual(names(planOf(cold, pods).upgrade), []);
+  const coldPlan = planOf(cold, pods, dead);
+  t.deepEqual(names(coldPlan.upgrade), ['p2']);
+  t.is(verdictOf(coldPlan, 'p1'), 'waiting: node n1 is not Ready');
 });
 
 test('a grant of an hour ahead, from a clock that was put back, gets its time anew', (t) => {
@@ -256,10 +312,10 @@ test('several sets are upgraded on a pod one after the other', (t) => {
   t.is(verdictOf(planOf(v2(), [busy])), 'waiting: SidecarSet other is upgraded first');
   const done = withRecord(podOf(v1, 'p0'), { phase: 'Done', revision: 'x', result: 'done' }, { set: 'other' });
   t.deepEqual(names(planOf(v2(), [done]).grant), ['p0']);
-  // Both were granted at the same moment: neither takes its grant back while the other is upgraded, however long it takes.
+  // Both were granted at the same moment: neither takes its grant back while the other is upgraded.
   const [own] = granted(v2(), [podOf(v1, 'p0')]) as [Pod];
   const both = withRecord(own, { phase: 'Upgrading', revision: 'x' }, { set: 'other' });
-  t.deepEqual(planOf(v2(), [both], { now: now + 900_000 }).withdraw, []);
+  t.deepEqual(planOf(v2(), [both], { now: now + 400_000 }).withdraw, []);
 });
 
 test('with the next grant those go that an agent is done with; open ones of other sets stay', (t) => {
