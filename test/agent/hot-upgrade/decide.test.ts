@@ -1,4 +1,5 @@
 import test from 'ava';
+import { recordsOn } from '../../../agent/hot-upgrade/view.ts';
 import { decide } from '../../../agent/hot-upgrade/decide.ts';
 import type { Step } from '../../../agent/hot-upgrade/step.ts';
 import type { View } from '../../../agent/hot-upgrade/view.ts';
@@ -239,6 +240,20 @@ test('what the idle life did before is no failure of the new one', (t) => {
   const runtime = new Map([['mesh-2', { id: 'B1', running: true, startedAt: now - 59_000, exits: [] }]]);
   const lagging = upgrading({ id: 'B0', status: { lastState: earlier } });
   t.is(look(viewOf(lagging, { ...states, runtime })).do, 'wait');
+});
+
+test('a copy that was killed while its hook hid it: the hook failed, and the kubelet did it', (t) => {
+  const hidden = upgrading({ id: 'B0' });
+  const reasonAfter = (exitCode: number, reason = 'Error'): string | undefined => {
+    const exits = [{ id: 'B1', reason, exitCode, startedBy: now }];
+    const runtime = new Map([['mesh-2', { id: 'B1', running: false, exits }]]);
+    const step = look(viewOf(hidden, { ...files(stateFile('1', 'serving')), runtime }));
+    return recordsOn(applied(hidden, step)).get('s')?.reason;
+  };
+  t.is(reasonAfter(137), 'PostStartFailed');
+  t.is(reasonAfter(143), 'PostStartFailed');
+  t.is(reasonAfter(137, 'OOMKilled'), 'Crashed');
+  t.is(reasonAfter(1), 'Crashed');
 });
 
 test('nothing is rolled back to a copy that cannot take back: Degraded, and looked at again', (t) => {
@@ -493,6 +508,8 @@ test('the old copy is not emptied while the empty image cannot be had', (t) => {
   t.deepEqual(step(its, []), { do: 'pull', set: 's', image: 'E' });
   t.is(step(its, ['E']).do, 'patch');
   t.is(step(its, [], { state: 'absent', since: now, message: 'gone' }).do, 'wait');
+  t.is(step(its, [], { state: 'unclear', since: now, message: 'time-out' }).do, 'wait', 'there is no way back');
+  t.is(step(always, [], { state: 'unclear', since: now, message: 'time-out' }).do, 'wait');
   t.deepEqual(step(always, ['E']), { do: 'pull', set: 's', image: 'E' }, 'the kubelet would ask the registry');
   t.is(step(always, ['E'], { state: 'pulled', since: now }).do, 'patch');
   t.is(step(always, ['E'], { state: 'unclear', since: now, message: '401' }).do, 'patch');
