@@ -12,15 +12,19 @@ nodeTest('smoke', async (t) => {
   await scene.startPod('pod');
   console.log('pod', performance.now() - began);
   for (const image of [names.v2, names.v3, names.v1, names.v2]) {
-  const timeline = await recordTimeline(t, scene.cluster, { namespace: scene.namespace, name: 'pod', set: scene.name });
-  const start = performance.now();
-  await scene.publish({ containers: [hotSide(image)] });
-  const published = performance.now();
-  await scene.untilUpgraded('pod', image);
-  console.log('upgraded', performance.now() - start, 'api', published - start);
-  for (const { at, what } of timeline.steps) console.log(Math.round(at - start), what);
-  console.log(timeline.readiness, timeline.patches.length);
+    const timeline = await recordTimeline(t, scene.cluster, {
+      namespace: scene.namespace,
+      name: 'pod',
+      set: scene.name,
+    });
+    const start = performance.now();
+    await scene.publish({ containers: [hotSide(image)] });
+    const published = performance.now();
+    await scene.untilUpgraded('pod', image);
+    console.log('upgraded', performance.now() - start, 'api', published - start);
+    for (const { at, what } of timeline.steps) console.log(Math.round(at - start), what);
+    console.log(timeline.readiness, timeline.patches.length);
   }
-  console.log((await run('sh', '-c', `cat $(ls -d /tmp/baton-place-*/node-1/logs/baton-system_*/*/0.log)`)));
+  console.log(await run('sh', '-c', `cat $(ls -d /tmp/baton-place-*/node-1/logs/baton-system_*/*/0.log)`));
   t.pass();
 });

@@ -8,6 +8,7 @@ import type { KubernetesObject } from '../../../cluster/cluster.ts';
 import { pods, sidecarSets } from '../../../cluster/resource.ts';
 import { until } from '../../helpers/processes.ts';
 import { isReady, nodeScene, type NodeScene, type WirePod } from '../node/scene.ts';
+import type { ClusterFacts } from '../node/start.ts';
 import { names } from './images.ts';
 import { installedCluster } from './system.ts';
 
@@ -55,8 +56,9 @@ export const appContainer = (ports: readonly number[] = [9091]): Container => ({
 
 const UPGRADE_MS = 60_000;
 
-export async function startScene(t: ExecutionContext): Promise<Scene> {
-  const scene = await nodeScene(t, await installedCluster(t));
+/** @param facts of a cluster with Baton installed; the default is the one that all tests of the run share */
+export async function startScene(t: ExecutionContext, facts?: ClusterFacts): Promise<Scene> {
+  const scene = await nodeScene(t, facts ?? (await installedCluster(t)));
   const { cluster, namespace } = scene;
   const name = namespace;
   const getSet = (of = name): Promise<WireSet> => cluster.get<WireSet>(sidecarSets, { name: of });

@@ -61,12 +61,18 @@ export async function recordTimeline(
     for (const { name: container } of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]) {
       const { id, running, ready } = lifeOf(pod, container);
       const image = findContainer(pod, container)?.container.image;
-      tell(container, `${id.slice(0, 6)} ${running ? 'running' : 'down'} ${ready ? 'ready' : 'unready'} ${image ?? ''}`);
+      tell(
+        container,
+        `${id.slice(0, 6)} ${running ? 'running' : 'down'} ${ready ? 'ready' : 'unready'} ${image ?? ''}`,
+      );
     }
     const isReady = status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false;
     if (isReady !== readiness.at(-1)) readiness.push(isReady);
   };
-  const { items, resourceVersion } = await cluster.list<WirePod>(pods, { namespace, fields: { 'metadata.name': name } });
+  const { items, resourceVersion } = await cluster.list<WirePod>(pods, {
+    namespace,
+    fields: { 'metadata.name': name },
+  });
   items.forEach(see);
   let failure: unknown;
   const watching = (async () => {
