@@ -11,7 +11,7 @@ import { nodeTest } from '../node/node-test.ts';
 import { isReady, type WirePod } from '../node/scene.ts';
 import { echoImage, names } from './images.ts';
 import { hotSide, idleCopy, recordOf, startScene, workingCopy, type Scene, type SidecarContainer } from './scene.ts';
-import { assertUnnoticed, LOAD, neverServes, program, script, startTrial } from './trial.ts';
+import { assertUnnoticed, givesUp, LOAD, neverServes, program, script, startTrial } from './trial.ts';
 
 /** Each may wait for its turn. */
 const TEST_TIMEOUT_MS = 180_000;
@@ -51,7 +51,7 @@ const cases: Case[] = [
   },
   {
     title: 'baton migrate, which gives up',
-    files: { ...neverServes, '/migrate.sh': script('exec baton migrate --timeout 1') },
+    files: givesUp,
     reason: 'ReportedError',
   },
   {

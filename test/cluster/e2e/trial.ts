@@ -15,11 +15,17 @@ import { recordOf, type Scene } from './scene.ts';
 /** Requests a second, and the connections that they share: many trials run at once. */
 export const LOAD = { connections: 4, rate: 60, timeout: 30_000 };
 
+const OVER_MS = 60_000;
+
 /** A pod under load from inside, all of whose readiness is recorded. */
 export interface Trial {
   readonly readiness: Readiness;
   /** Waits until the set's upgrade of the pod is in this phase. */
   untilPhase: (phase: UpgradePhase, ms?: number) => Promise<WirePod>;
+  /** Waits until it is Done or Failed; asks nobody but the watch. */
+  untilOver: (ms?: number) => Promise<unknown>;
+  /** The latest that the watch has told. */
+  phase: () => UpgradePhase | undefined;
   /** Waits for an event about the pod; its message. */
   untilTold: (reason: string, ms?: number) => Promise<string>;
   /** Ends the load and the record, and logs both. */
@@ -41,9 +47,17 @@ export async function startTrial(t: ExecutionContext, scene: Scene, name = 'pod'
   const http = { kind: 'http', method: 'GET', path: '/', headers: {}, versionHeader: 'x-sidecar-version' } as const;
   const load = await startLoadIn(t, pid, { ...http, ...LOAD }, 9091);
   const readiness = await recordReadiness(t, cluster, { namespace, name });
+  const phase = (): UpgradePhase | undefined => phaseNow(readiness.pod(), scene.name);
   return {
     readiness,
     untilPhase: (phase, ms) => scene.untilPod(phase, name, (now) => phaseNow(now, scene.name) === phase, ms),
+    phase,
+    untilOver: (ms = OVER_MS) =>
+      until('it is over', () => ['Done', 'Failed'].includes(phase() ?? ''), ms).catch(async (error: unknown) => {
+        const told = (await eventsOf(scene, name)).map(({ reason, message }) => `${reason} ${message}`);
+        const { metadata, status } = readiness.pod();
+        throw new Error([...told, JSON.stringify([metadata.annotations, status])].join('\n'), { cause: error });
+      }),
     untilTold: (reason, ms) =>
       until(reason, async () => (await eventsOf(scene, name)).find((event) => event.reason === reason)?.message, ms),
     async end() {
@@ -100,3 +114,6 @@ export const neverServes = program(`
   await createSidecar();
   setInterval(() => undefined, 1000);
 `);
+
+/** The same, and says so at once: the agent is told, and the hook ends well. */
+export const givesUp: Files = { ...neverServes, '/migrate.sh': script('exec baton migrate --timeout 1') };
