@@ -264,6 +264,31 @@ test('nothing is rolled back to a copy that cannot take back: Degraded, and look
   t.is(step(stateFile('1', 'serving', { heartbeatAt: now - 6_000 })), 'degraded');
 });
 
+test('an old copy that ended is not kept down by the hook of a new one that comes to nothing', (t) => {
+  const late = now + 600_000;
+  const step = (
+    phase: Parameters<typeof stateFile>[1],
+    time: number,
+    its: Parameters<typeof upgrading>[0] = { id: 'B0' },
+  ): Step => {
+    const runtime = new Map([
+      ['mesh-1', { id: 'A', running: false, exits: [] }],
+      ['mesh-2', { id: 'B1', running: true, startedAt: now - 59_000, exits: [] }],
+    ]);
+    return look(
+      viewOf(upgrading(its), {
+        ...files(stateFile('1', 'serving', { heartbeatAt: now }), stateFile('200', phase, { heartbeatAt: time })),
+        runtime,
+        now: time,
+      }),
+    );
+  };
+  t.like(step('waiting', late), { do: 'stop-container', container: 'mesh-2', id: 'B1' });
+  t.is(step('waiting', now).do, 'wait');
+  t.is(step('serving', late).do, 'degraded', 'it is the only one that serves');
+  t.is(step('waiting', late, fresh('B1')).do, 'degraded', 'its hook returned: the kubelet starts the old one');
+});
+
 test('a resumed agent gives the new copy 30 seconds from its first look', (t) => {
   const late = now + 600_000;
   const states = files(
