@@ -135,12 +135,12 @@ nodeTest(
       elsewhere: printGrants(new Map([['set', grant]])),
     };
     // Another webhook took the mounts away.
-  const copyOf = (name: string): Container => ({
-    ...appContainer([]),
-    name,
-    env: [{ name: 'BATON_DIR', value: '/run/baton' }],
-  });
-  for (const [name, text] of Object.entries(grants)) {
+    const copyOf = (name: string): Container => ({
+      ...appContainer([]),
+      name,
+      env: [{ name: 'BATON_DIR', value: '/run/baton' }],
+    });
+    for (const [name, text] of Object.entries(grants)) {
       await cluster.create<WirePod>(pods, {
         metadata: {
           namespace,
