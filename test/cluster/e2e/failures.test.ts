@@ -14,7 +14,7 @@ import { hotSide, idleCopy, recordOf, startScene, workingCopy, type Scene, type 
 import { assertUnnoticed, givesUp, LOAD, neverServes, program, script, startTrial } from './trial.ts';
 
 /** Each may wait for its turn. */
-const TEST_TIMEOUT_MS = 180_000;
+const TEST_TIMEOUT_MS = 300_000;
 const inTurn = slots(2);
 
 /** For those that wait for it. */

@@ -1,4 +1,5 @@
 // What people do in the middle of an upgrade, on a real node and under load; and what they write that cannot be carried out.
+import type { ExecutionContext } from 'ava';
 import { fileURLToPath } from 'node:url';
 import { findContainer } from '../../../api/containers.ts';
 import type { Container } from '../../../api/kubernetes.ts';
@@ -7,7 +8,7 @@ import { printGrants } from '../../../api/grant.ts';
 import { pods, sidecarSets } from '../../../cluster/resource.ts';
 import { slots } from '../../helpers/slots.ts';
 import { until } from '../../helpers/processes.ts';
-import { addImage } from '../node/image.ts';
+import { addImages } from '../node/image.ts';
 import { nodeTest } from '../node/node-test.ts';
 import { isReady, type WirePod } from '../node/scene.ts';
 import { echoImage, names } from './images.ts';
@@ -23,18 +24,27 @@ import {
 import { assertUnnoticed, eventsOf, neverServes, phaseNow, script, startTrial } from './trial.ts';
 
 /** Each may wait for its turn. */
-const TEST_TIMEOUT_MS = 180_000;
-const inTurn = slots(3);
+const TEST_TIMEOUT_MS = 300_000;
+const inTurn = slots(2);
 
-/** Serves after three seconds. */
+/** Serves after two seconds. */
 const late = {
   '/app/real.js': fileURLToPath(new URL('../../../examples/http-echo/sidecar.js', import.meta.url)),
   '/app/sidecar.js': {
-    content: "await new Promise((resolve) => setTimeout(resolve, 3000)); await import('/app/real.js');",
+    content: "await new Promise((resolve) => setTimeout(resolve, 2000)); await import('/app/real.js');",
   },
 };
 
-const side = (image: string): SidecarContainer => hotSide(image, { upgradeStrategy: { soakSeconds: 3 } });
+type Images = Record<'late' | 'hanging', string>;
+let imported: Promise<Images> | undefined;
+/** All at once: they have the same layers but one. */
+const imagesOn = (t: ExecutionContext, { node }: Scene): Promise<Images> =>
+  (imported ??= addImages(t, node, {
+    late: echoImage('late', late),
+    hanging: echoImage('hanging', { ...neverServes, '/migrate.sh': script('exec sleep 600') }),
+  }));
+
+const side = (image: string): SidecarContainer => hotSide(image, { upgradeStrategy: { soakSeconds: 2 } });
 
 interface Intervention {
   what: string;
@@ -59,7 +69,7 @@ for (const phase of ['Upgrading', 'Soaking'] as const) {
     nodeTest(`${what} in phase ${phase}: it ends well, and nobody notices`, async (t) => {
       const scene = await startScene(t);
       t.timeout(TEST_TIMEOUT_MS);
-      const next = await addImage(t, scene.node, echoImage('late', late));
+      const { late: next } = await imagesOn(t, scene);
       await inTurn(async () => {
         await scene.createSet({ containers: [side(names.v1)] });
         await scene.startPod('pod');
@@ -95,8 +105,8 @@ for (const phase of ['Upgrading', 'Soaking'] as const) {
     const scene = await startScene(t);
     const { cluster, namespace } = scene;
     t.timeout(TEST_TIMEOUT_MS);
-    const files = phase === 'Upgrading' ? { ...neverServes, '/migrate.sh': script('exec sleep 600') } : late;
-    const next = await addImage(t, scene.node, echoImage('next', files));
+    const images = await imagesOn(t, scene);
+    const next = phase === 'Upgrading' ? images.hanging : images.late;
     await inTurn(async () => {
       await scene.createSet({ containers: [side(names.v1)] });
       await scene.startPod('pod', { terminationGracePeriodSeconds: GRACE_SECONDS });
@@ -140,7 +150,7 @@ nodeTest(
       name,
       env: [{ name: 'BATON_DIR', value: '/run/baton' }],
     });
-    for (const [name, text] of Object.entries(grants)) {
+    const block = async (name: string, text: string): Promise<void> => {
       await cluster.create<WirePod>(pods, {
         metadata: {
           namespace,
@@ -162,6 +172,8 @@ nodeTest(
       t.log(name, told.message);
       const { spec } = await scene.untilPod('Ready', name, isReady);
       t.deepEqual(spec, before.spec);
-    }
+    };
+    t.timeout(TEST_TIMEOUT_MS);
+    await inTurn(() => Promise.all(Object.entries(grants).map(([name, text]) => block(name, text))));
   },
 );

@@ -6,7 +6,7 @@ import { hotSide, startScene, type SidecarContainer } from './scene.ts';
 import { assertUnnoticed, startTrial } from './trial.ts';
 
 /** Each may wait for its turn. */
-const TEST_TIMEOUT_MS = 180_000;
+const TEST_TIMEOUT_MS = 300_000;
 const inTurn = slots(1);
 
 const health = { exec: { command: ['baton', 'health'] }, periodSeconds: 1, timeoutSeconds: 5 };

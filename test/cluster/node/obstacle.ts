@@ -4,7 +4,17 @@ import { hasProgram } from '../binaries/folder.ts';
 import type { Source } from '../binaries/source.ts';
 
 /** Debian: containerd runc containernetworking-plugins busybox-static iproute2 util-linux docker-registry skopeo; and kubectl. */
-const PROGRAMS = ['containerd', 'containerd-shim-runc-v2', 'ctr', 'runc', 'ip', 'nsenter', 'docker-registry', 'skopeo', 'kubectl'];
+const PROGRAMS = [
+  'containerd',
+  'containerd-shim-runc-v2',
+  'ctr',
+  'runc',
+  'ip',
+  'nsenter',
+  'docker-registry',
+  'skopeo',
+  'kubectl',
+];
 const FILES = ['/usr/lib/cni/bridge', '/usr/lib/cni/host-local', '/bin/busybox'];
 const BINARIES = ['kubelet', 'kube-controller-manager', 'kube-scheduler'];
 

@@ -51,7 +51,7 @@ export async function recordReadiness(
   let failure: unknown;
   let version = resourceVersion;
   const watching = (async () => {
-    while (!over.signal.aborted) {
+    for (;;) {
       try {
         const query = { namespace, resourceVersion: version, signal: over.signal };
         for await (const event of cluster.watch<WirePod>(pods, query)) {
@@ -61,6 +61,7 @@ export async function recordReadiness(
             if (event.object.metadata.name === name) see(event.object);
           }
         }
+        if (over.signal.aborted) return;
       } catch (error) {
         if (over.signal.aborted) return;
         // The API server keeps what happened meanwhile for some minutes.
