@@ -23,7 +23,11 @@ const cases: [what: string, probes: Partial<SidecarContainer>, unreadyMs: number
     { readinessProbe: { exec: { command: ['/bin/busybox', 'true'] }, periodSeconds: 1 } },
     UNREADY_MS,
   ],
-  ['a startup probe by baton health', { startupProbe: health }, UNREADY_MS],
+  [
+    'a startup probe by baton health',
+    { startupProbe: { ...health, successThreshold: 1, failureThreshold: 30 } },
+    UNREADY_MS,
+  ],
 ];
 
 for (const [what, probes, unreadyMs] of cases) {
