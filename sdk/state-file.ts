@@ -68,10 +68,19 @@ export function stateAtStart(
   };
 }
 
-/** Replaces the file in one step, so that a reader never sees half of it. */
+/**
+ * Replaces the file in one step, so that a reader never sees half of it. Everybody may read it whatever the umask is: the node's
+ * agent is another user, and root only in name.
+ */
 export function writeStateFile(path: string, state: StateFile): void {
   const temporary = `${path}.${state.pid}`;
-  fs.writeFileSync(temporary, JSON.stringify(state));
+  const descriptor = fs.openSync(temporary, 'w');
+  try {
+    fs.writeFileSync(descriptor, JSON.stringify(state));
+    fs.fchmodSync(descriptor, 0o644);
+  } finally {
+    fs.closeSync(descriptor);
+  }
   fs.renameSync(temporary, path);
 }
 

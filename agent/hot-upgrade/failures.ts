@@ -10,6 +10,9 @@ export interface Failure {
 // What the kubelet says when it cannot, or not for long, get a container to run.
 const imageProblems = new Set(['ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull']);
 
+/** Exit codes of what SIGTERM and SIGKILL ended. */
+const killed = new Set<number | undefined>([128 + 15, 128 + 9]);
+
 /** Why the new copy of a pair will not come to serve; `undefined` while it still may. */
 export function failureOf({ new: copy }: Pair, now: number): Failure | undefined {
   return failureOfContainer(copy) ?? failureOfProcess(copy, now);
@@ -23,8 +26,13 @@ export function failureOfContainer(copy: Copy): Failure | undefined {
   }
   const last = copy.lost.at(-1);
   if (!last) return undefined;
-  if (waiting?.reason === 'PostStartHookError' || last.reason === 'PostStartHookError') {
+  if ([waiting?.reason, last.reason].includes('PostStartHookError')) {
     return { reason: 'PostStartFailed', message: `the postStart hook of ${name} failed` };
+  }
+  // The runtime knows of the end before the pod's status does. Nobody but the kubelet kills a container that is not shown yet.
+  const isHidden = copy.shown.id === copy.before && copy.before !== '';
+  if (isHidden && last.reason !== 'OOMKilled' && killed.has(last.exitCode)) {
+    return { reason: 'PostStartFailed', message: `${name} was killed before its postStart hook had returned` };
   }
   const how = [last.reason ?? 'ended', last.exitCode === undefined ? '' : `exit code ${last.exitCode}`];
   return { reason: 'Crashed', message: `${name} ended (${how.filter(Boolean).join(', ')})` };

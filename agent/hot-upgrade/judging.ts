@@ -71,7 +71,7 @@ export function judge(
   if (newer?.do === 'patch') return decided(newer);
   if (!running.isWritten) return decided(newer ?? claim());
   const failure = failureIn(pairs, cold, isServing, hasArrived, now, deadline);
-  if (failure) return decided(fail(view, running, pairs, failure, newer));
+  if (failure) return decided(fail(view, running, pairs, failure, deadline, newer));
   return decided(newer ?? waitFor(view, set, 'the new copies do not serve yet', [deadline, ...silences(pairs)]));
 }
 
@@ -160,6 +160,7 @@ function fail(
   { set, record }: Running,
   pairs: readonly Pair[],
   failure: Failure,
+  deadline: number,
   newer: Step | undefined,
 ): Step {
   if (pairs.some(({ rollback }) => rollback === 'Never')) {
@@ -169,7 +170,20 @@ function fail(
   const lost = pairs.find((pair) => !canTakeBack(pair, view.now));
   if (!lost) return patch(view, set, rollBack(view, set, record, failure), failure.message);
   const because = `${failure.message}, and ${lost.old.name} cannot take back`;
+  if (view.runtime && keepsDown(lost, view.now, deadline)) {
+    const { name: container, id } = lost.new;
+    return { do: 'stop-container', set, container, id, because: `${because} until the hook of ${container} ends` };
+  }
   return newer ?? { do: 'degraded', set, because, again: view.now + helpless };
+}
+
+/**
+ * The old copy ended, and the hook of the new one, which does not serve and is out of time, keeps the kubelet from starting it
+ * again: nothing serves, and nothing will.
+ */
+function keepsDown({ old, new: copy, usesSdk }: Pair, now: number, deadline: number): boolean {
+  const isInHook = copy.running && copy.shown.id !== copy.id;
+  return usesSdk && !old.running && isInHook && isHopeless(copy, now, deadline);
 }
 
 function coldNames({ sidecars, previous }: UpgradeRecord): string[] {

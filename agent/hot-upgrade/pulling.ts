@@ -22,11 +22,18 @@ export function imagesFor(view: View, { pairs, cold }: Plan): Images {
 }
 
 /**
- * Looks for an empty image before a copy gets it: it must still be there, and where the kubelet will ask the registry
- * (`imagePullPolicy: Always`), the registry must have it, asked within the last minute.
+ * Looks for an empty image before a copy gets it: it must still be there, since nothing is rolled back from a reset that cannot
+ * have it. Where the kubelet will ask the registry (`imagePullPolicy: Always`), the registry must have it, asked within the last
+ * minute; what went wrong for another reason than that is then not conclusive.
  */
 export function emptyImageFor(view: View, image: string, asksRegistry: boolean): Images {
-  if (!view.images || !asksRegistry) return imageOn(view, image);
+  if (!view.images) return { state: 'there' };
+  const isThere = view.images.present.has(image);
+  if (!asksRegistry || !isThere) {
+    const pull = view.images.pulls.get(image);
+    const isUnclear = !isThere && pull?.state === 'unclear';
+    return isUnclear ? { state: 'absent', message: `${image}: ${pull.message}` } : imageOn(view, image);
+  }
   const pull = view.images.pulls.get(image);
   return !pull || (pull.state !== 'running' && view.now - pull.since > 60_000)
     ? { state: 'missing', image }

@@ -63,7 +63,7 @@ function readText(held: number, size: number, name: string): string {
     if (codeOf(cause) !== 'EACCES') throw cause;
     throw new ApiError(
       'ERR_BATON_UNREADABLE',
-      `the agent may not read the state file ${name} of a sidecar: let the sidecar write with the umask 022`,
+      `the agent may not read the state file ${name} of a sidecar: the SDK makes it with the mode 0644, and so must whatever else writes it`,
       { facts: { file: name }, cause },
     );
   }

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -6,7 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import { createSidecar } from '../../sdk/create.ts';
 import type { Sidecar } from '../../sdk/sidecar.ts';
 import { processEnvironment, type Environment } from '../../sdk/environment.ts';
-import { readStateFile } from '../../sdk/state-file.ts';
+import { readStateFile, stateAtStart, writeStateFile } from '../../sdk/state-file.ts';
 import { createTestSidecar } from '../../sdk/testing.ts';
 import { temporaryDirectory, until } from '../helpers/processes.ts';
 
@@ -170,6 +171,17 @@ test('the largest state there may be, under the longest key, goes over', async (
   const next = await createSidecar({}, environmentOf(directory, 2, 1));
   t.teardown(() => next.close());
   t.is(next.state.get(key)?.length, 8 * 1024 * 1024);
+});
+
+test('everybody may read the state file, whatever the umask is', (t) => {
+  const path = join(temporaryDirectory(t), '1.json');
+  const umask = process.umask(0o077);
+  try {
+    writeStateFile(path, stateAtStart({ version: '1', role: 'first' }, processEnvironment()));
+  } finally {
+    process.umask(umask);
+  }
+  t.is(statSync(path).mode & 0o777, 0o644);
 });
 
 test('a second process of one version is refused, and leaves the state file of the first alone', async (t) => {

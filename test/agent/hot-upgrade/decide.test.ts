@@ -1,4 +1,5 @@
 import test from 'ava';
+import { recordsOn } from '../../../agent/hot-upgrade/view.ts';
 import { decide } from '../../../agent/hot-upgrade/decide.ts';
 import type { Step } from '../../../agent/hot-upgrade/step.ts';
 import type { View } from '../../../agent/hot-upgrade/view.ts';
@@ -241,12 +242,51 @@ test('what the idle life did before is no failure of the new one', (t) => {
   t.is(look(viewOf(lagging, { ...states, runtime })).do, 'wait');
 });
 
+test('a copy that was killed while its hook hid it: the hook failed, and the kubelet did it', (t) => {
+  const hidden = upgrading({ id: 'B0' });
+  const reasonAfter = (exitCode: number, reason = 'Error'): string | undefined => {
+    const exits = [{ id: 'B1', reason, exitCode, startedBy: now }];
+    const runtime = new Map([['mesh-2', { id: 'B1', running: false, exits }]]);
+    const step = look(viewOf(hidden, { ...files(stateFile('1', 'serving')), runtime }));
+    return recordsOn(applied(hidden, step)).get('s')?.reason;
+  };
+  t.is(reasonAfter(137), 'PostStartFailed');
+  t.is(reasonAfter(143), 'PostStartFailed');
+  t.is(reasonAfter(137, 'OOMKilled'), 'Crashed');
+  t.is(reasonAfter(1), 'Crashed');
+});
+
 test('nothing is rolled back to a copy that cannot take back: Degraded, and looked at again', (t) => {
   const failed = { id: 'B1', status: crash('B1') };
   const step = (...states: ReturnType<typeof stateFile>[]) => look(viewOf(upgrading(failed), files(...states))).do;
   t.is(step(stateFile('1', 'draining')), 'patch');
   t.is(step(stateFile('1', 'draining', { holdsListeners: false })), 'degraded');
   t.is(step(stateFile('1', 'serving', { heartbeatAt: now - 6_000 })), 'degraded');
+});
+
+test('an old copy that ended is not kept down by the hook of a new one that comes to nothing', (t) => {
+  const late = now + 600_000;
+  const step = (
+    phase: Parameters<typeof stateFile>[1],
+    time: number,
+    its: Parameters<typeof upgrading>[0] = { id: 'B0' },
+  ): Step => {
+    const runtime = new Map([
+      ['mesh-1', { id: 'A', running: false, exits: [] }],
+      ['mesh-2', { id: 'B1', running: true, startedAt: now - 59_000, exits: [] }],
+    ]);
+    return look(
+      viewOf(upgrading(its), {
+        ...files(stateFile('1', 'serving', { heartbeatAt: now }), stateFile('200', phase, { heartbeatAt: time })),
+        runtime,
+        now: time,
+      }),
+    );
+  };
+  t.like(step('waiting', late), { do: 'stop-container', container: 'mesh-2', id: 'B1' });
+  t.is(step('waiting', now).do, 'wait');
+  t.is(step('serving', late).do, 'degraded', 'it is the only one that serves');
+  t.is(step('waiting', late, fresh('B1')).do, 'degraded', 'its hook returned: the kubelet starts the old one');
 });
 
 test('a resumed agent gives the new copy 30 seconds from its first look', (t) => {
@@ -493,6 +533,8 @@ test('the old copy is not emptied while the empty image cannot be had', (t) => {
   t.deepEqual(step(its, []), { do: 'pull', set: 's', image: 'E' });
   t.is(step(its, ['E']).do, 'patch');
   t.is(step(its, [], { state: 'absent', since: now, message: 'gone' }).do, 'wait');
+  t.is(step(its, [], { state: 'unclear', since: now, message: 'time-out' }).do, 'wait', 'there is no way back');
+  t.is(step(always, [], { state: 'unclear', since: now, message: 'time-out' }).do, 'wait');
   t.deepEqual(step(always, ['E']), { do: 'pull', set: 's', image: 'E' }, 'the kubelet would ask the registry');
   t.is(step(always, ['E'], { state: 'pulled', since: now }).do, 'patch');
   t.is(step(always, ['E'], { state: 'unclear', since: now, message: '401' }).do, 'patch');

@@ -58,8 +58,9 @@ export async function installedCluster(t: ExecutionContext): Promise<ClusterFact
  * Installs Baton on a cluster with one node, and waits until its webhooks answer and its agent runs.
  *
  * @param folder for its files; is made
+ * @param agentArgs more arguments of the agent
  */
-export async function install(facts: ClusterFacts, folder: string): Promise<void> {
+export async function install(facts: ClusterFacts, folder: string, agentArgs: readonly string[] = []): Promise<void> {
   const { nodes, kubeconfigs } = facts;
   const [node, ...others] = nodes;
   if (!node || others.length > 0)
@@ -71,7 +72,7 @@ export async function install(facts: ClusterFacts, folder: string): Promise<void
     ...sharedImages,
   ]);
   await containerdAt(node.socket).importImage(archive);
-  writeFileSync(join(folder, 'kustomization.yaml'), kustomization(folder, node));
+  writeFileSync(join(folder, 'kustomization.yaml'), kustomization(folder, node, agentArgs));
   await run('kubectl', '--kubeconfig', kubeconfigs['admin'] ?? '', 'apply', '--kustomize', folder);
   const admin = accessOf(facts);
   await until('Baton runs', () => isRunning(admin), START_TIMEOUT_MS).catch(async (error: unknown) => {
@@ -116,14 +117,17 @@ function imageOf(component: Component): string {
 }
 
 /** What a user writes whose kubelet and container runtime are elsewhere on the nodes. JSON is YAML too. */
-function kustomization(folder: string, { kubeletFolder, socket }: NodeFacts): string {
+function kustomization(folder: string, { kubeletFolder, socket }: NodeFacts, agentArgs: readonly string[]): string {
   const hostPath = (name: string, path: string): object => ({ name, hostPath: { path, type: 'Directory' } });
   const volumes = [
     hostPath('pods', join(kubeletFolder, 'pods')),
     hostPath('pod-resources', join(kubeletFolder, 'pod-resources')),
     hostPath('containerd', dirname(socket)),
   ];
-  const patch = [{ op: 'replace', path: '/spec/template/spec/volumes', value: volumes }];
+  const patch = [
+    { op: 'replace', path: '/spec/template/spec/volumes', value: volumes },
+    { op: 'replace', path: '/spec/template/spec/containers/0/args', value: ['agent', ...agentArgs] },
+  ];
   return JSON.stringify({
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
     kind: 'Kustomization',

@@ -1,5 +1,6 @@
 import type { ExecutionContext } from 'ava';
 import test from 'ava';
+import type { Scope } from '../../helpers/processes.ts';
 import { sourceHere } from '../binaries/machine.ts';
 import { binaries } from '../cluster-test.ts';
 import { ownerOf } from '../control-plane/owner.ts';
@@ -37,12 +38,16 @@ export async function cluster(t: ExecutionContext): Promise<ClusterFacts> {
   return sharedCluster(await prepare(t), owner);
 }
 
-/** A cluster of this test's own, to break; it ends with the test. Takes ten seconds to start: share it where possible. */
+/**
+ * A cluster of this test's own, to break; it ends with the test, or with what is given for it. Takes ten seconds to start: share
+ * it where possible.
+ */
 export async function ownCluster(
   t: ExecutionContext,
   options: Omit<ClusterOptions, 'binaries' | 'folder'> = {},
+  scope: Scope = t,
 ): Promise<OwnCluster> {
   const started = await startCluster({ ...options, binaries: await prepare(t) });
-  t.teardown(() => started.stop());
+  scope.teardown(() => started.stop());
   return started;
 }

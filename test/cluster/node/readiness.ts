@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ApiError } from '../../../api/error.ts';
 import type { Pod } from '../../../api/kubernetes.ts';
 import type { Cluster, KubernetesObject } from '../../../cluster/cluster.ts';
 import { pods } from '../../../cluster/resource.ts';
@@ -17,13 +19,16 @@ export interface Readiness {
   readonly transitions: readonly Transition[];
   /** The latest state of the pod. */
   pod(): WirePod;
-  /** Ends the record; rejects where the watch broke, and something may be missing. */
+  /** Ends the record; rejects where something may be missing. */
   stop(): Promise<void>;
 }
 
 type WirePod = Pod & KubernetesObject;
 
-/** Records every change of a pod's readiness, from a watch of its own, until it is stopped or the test ends. */
+/**
+ * Records every change of a pod's readiness, from a watch of its own, until it is stopped or the test ends. While the API server is
+ * away it waits, and misses nothing.
+ */
 export async function recordReadiness(
   t: Scope,
   cluster: Cluster,
@@ -44,14 +49,26 @@ export async function recordReadiness(
   };
   see(found);
   let failure: unknown;
+  let version = resourceVersion;
   const watching = (async () => {
-    try {
-      for await (const event of cluster.watch<WirePod>(pods, { namespace, resourceVersion, signal: over.signal })) {
-        if (event.type !== 'BOOKMARK' && event.object.metadata.name === name) see(event.object);
+    for (;;) {
+      try {
+        const query = { namespace, resourceVersion: version, signal: over.signal };
+        for await (const event of cluster.watch<WirePod>(pods, query)) {
+          if (event.type === 'BOOKMARK') version = event.resourceVersion;
+          else {
+            version = event.object.metadata.resourceVersion ?? version;
+            if (event.object.metadata.name === name) see(event.object);
+          }
+        }
+        if (over.signal.aborted) return;
+      } catch (error) {
+        if (over.signal.aborted) return;
+        // The API server keeps what happened meanwhile for some minutes.
+        const isGone = error instanceof ApiError && error.code === 'ERR_BATON_GONE';
+        if (isGone) return void (failure = error);
       }
-      if (!over.signal.aborted) failure = new Error('the watch ended: changes may be missing');
-    } catch (error) {
-      if (!over.signal.aborted) failure = error;
+      await delay(200);
     }
   })();
   const stop = async (): Promise<void> => {
