@@ -21,6 +21,7 @@ Commands:
   migrate    wait in a postStart hook until the sidecar of this container serves
   plan       print what a SidecarSet's rollout does next, and why, pod by pod
   rehearse   run a sidecar and its upgrades on this machine, under load, and report what a client saw
+  status     show how the rollouts of SidecarSets fare, live
 
 Options:
   --version  print the version
@@ -38,6 +39,7 @@ const commands: Record<string, (args: string[], io: Io) => Promise<number> | num
   migrate: runMigrate,
   plan: runPlan,
   rehearse,
+  status: async (args, io) => (await import('./status.ts')).runStatus(args, io),
 };
 
 async function main([command, ...args]: string[], io: Io): Promise<number> {
