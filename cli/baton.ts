@@ -16,6 +16,7 @@ Hot upgrades for Kubernetes sidecars without dropping a request.
 Commands:
   agent      run the agent of a node: hot upgrades of its pods
   controller run the controller of a cluster: webhooks and rollouts
+  doctor     check whether a cluster is as Baton needs it, and say what to do
   health     ask the sidecar process of this container how it fares, in an exec probe
   inject     print a pod with the sidecars that its SidecarSets inject
   migrate    wait in a postStart hook until the sidecar of this container serves
@@ -34,6 +35,7 @@ const commands: Record<string, (args: string[], io: Io) => Promise<number> | num
   // Their libraries are many and large: they are loaded where they are needed.
   agent: async (args, io) => (await import('./agent.ts')).runAgentCommand(args, io),
   controller: async (args, io) => (await import('./controller.ts')).runControllerCommand(args, io),
+  doctor: async (args, io) => (await import('./doctor.ts')).runDoctor(args, io),
   health: runHealth,
   inject: runInject,
   migrate: runMigrate,
