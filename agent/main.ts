@@ -11,7 +11,7 @@ import { pods as podResource } from '../cluster/resource.ts';
 import { createMeters } from '../cluster/service/meters.ts';
 import { serveServicePages } from '../cluster/service/pages.ts';
 import { createRecorder } from '../cluster/service/recorder.ts';
-import { watchReporter } from '../cluster/service/watches.ts';
+import { createWatchBook } from '../cluster/service/watches.ts';
 import { createMetrics } from './metrics.ts';
 import { createPressure } from './pressure.ts';
 import { createTeller } from './teller.ts';
@@ -25,6 +25,8 @@ export interface AgentOptions {
   ports: { metrics: number; health: number };
   /** Pods that are upgraded at once. */
   maxConcurrent: number;
+  /** Serves /debug beside /healthz. */
+  debug?: boolean;
   /** Makes what reaches the node beside the API server; it is closed at the end. */
   access: (hooks: NodeHooks) => NodeAccess & { close: () => void };
   /** Ends it: the write under way is finished. */
@@ -116,7 +118,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     upgrader.meet(pod);
     if (isSynced) queue.add(keyOf(pod));
   };
-  const report = watchReporter(meters, log);
+  const watches = createWatchBook(meters, log, Date.now);
   const pods = createReflector<WirePod, WirePod>({
     cluster,
     resource: podResource,
@@ -132,7 +134,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       },
     },
     signal: stopWatching.signal,
-    report: (told) => report(podResource, told),
+    report: (told) => watches.report(podResource, told),
   });
   const lookAtAll = (): void => pods.list().forEach((pod) => queue.add(keyOf(pod)));
   const access = options.access({
@@ -166,6 +168,15 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     ports,
     registry,
     waitsFor: () => (isSynced ? undefined : 'the first list'),
+    ...(options.debug && {
+      debug: () => ({
+        isSynced,
+        pods: pods.list().length,
+        upgrades: { underWay: upgrader.underWay.size, waiting: upgrader.waiting },
+        queue: { waiting: queue.length },
+        watches: watches.state(),
+      }),
+    }),
     log,
   });
   log.info({ node, version }, 'agent starts');

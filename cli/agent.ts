@@ -23,6 +23,7 @@ Options:
   --kubeconfig FILE            how to reach the API server; in a pod, its service account is used
   --metrics-port N             /metrics (default 8080)
   --health-port N              /healthz and /readyz (default 8081)
+  --debug                      also /debug/heap, /debug/profile?seconds=N and /debug/state on the health port
   --log-level LEVEL            debug, info, warn or error (default info)
   --help                       this text
 
@@ -41,6 +42,7 @@ export async function runAgentCommand(args: string[], io: Io): Promise<number> {
       kubeconfig: { type: 'string' },
       'metrics-port': { type: 'string', default: '8080' },
       'health-port': { type: 'string', default: '8081' },
+      debug: { type: 'boolean', default: false },
       'log-level': { type: 'string', default: 'info' },
       help: { type: 'boolean', default: false },
     },
@@ -79,6 +81,7 @@ export async function runAgentCommand(args: string[], io: Io): Promise<number> {
         now: Date.now,
         ...hooks,
       }),
+    debug: values.debug,
     signal: io.signal ?? new AbortController().signal,
     log,
     registry: new Registry(),

@@ -16,11 +16,13 @@ Hot upgrades for Kubernetes sidecars without dropping a request.
 Commands:
   agent      run the agent of a node: hot upgrades of its pods
   controller run the controller of a cluster: webhooks and rollouts
+  doctor     check whether a cluster is as Baton needs it, and say what to do
   health     ask the sidecar process of this container how it fares, in an exec probe
   inject     print a pod with the sidecars that its SidecarSets inject
   migrate    wait in a postStart hook until the sidecar of this container serves
   plan       print what a SidecarSet's rollout does next, and why, pod by pod
   rehearse   run a sidecar and its upgrades on this machine, under load, and report what a client saw
+  status     show how the rollouts of SidecarSets fare, live
 
 Options:
   --version  print the version
@@ -33,11 +35,13 @@ const commands: Record<string, (args: string[], io: Io) => Promise<number> | num
   // Their libraries are many and large: they are loaded where they are needed.
   agent: async (args, io) => (await import('./agent.ts')).runAgentCommand(args, io),
   controller: async (args, io) => (await import('./controller.ts')).runControllerCommand(args, io),
+  doctor: async (args, io) => (await import('./doctor.ts')).runDoctor(args, io),
   health: runHealth,
   inject: runInject,
   migrate: runMigrate,
   plan: runPlan,
   rehearse,
+  status: async (args, io) => (await import('./status.ts')).runStatus(args, io),
 };
 
 async function main([command, ...args]: string[], io: Io): Promise<number> {

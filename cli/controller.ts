@@ -25,6 +25,7 @@ Options:
   --webhook-port N             (default 9443)
   --metrics-port N             /metrics (default 8080)
   --health-port N              /healthz and /readyz (default 8081)
+  --debug                      also /debug/heap, /debug/profile?seconds=N and /debug/state on the health port
   --log-level LEVEL            debug, info, warn or error (default info)
   --help                       this text
 
@@ -46,6 +47,7 @@ export async function runControllerCommand(args: string[], io: Io): Promise<numb
       'webhook-port': { type: 'string', default: '9443' },
       'metrics-port': { type: 'string', default: '8080' },
       'health-port': { type: 'string', default: '8081' },
+      debug: { type: 'boolean', default: false },
       'log-level': { type: 'string', default: 'info' },
       help: { type: 'boolean', default: false },
     },
@@ -74,6 +76,7 @@ export async function runControllerCommand(args: string[], io: Io): Promise<numb
     limit: { qps, burst: 2 * qps },
     parallel: numberOf('parallel', values.parallel, 1),
     excluded: values['exclude-namespace'],
+    debug: values.debug,
     signal: io.signal ?? new AbortController().signal,
     log,
     registry: new Registry(),

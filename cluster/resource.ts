@@ -39,6 +39,18 @@ export const validatingWebhookConfigurations = resource(
   'ValidatingWebhookConfiguration',
   { namespaced: false },
 );
+export const validatingAdmissionPolicies = resource(
+  'admissionregistration.k8s.io/v1',
+  'validatingadmissionpolicies',
+  'ValidatingAdmissionPolicy',
+  { namespaced: false, status: true },
+);
+export const validatingAdmissionPolicyBindings = resource(
+  'admissionregistration.k8s.io/v1',
+  'validatingadmissionpolicybindings',
+  'ValidatingAdmissionPolicyBinding',
+  { namespaced: false },
+);
 export const customResourceDefinitions = resource(
   'apiextensions.k8s.io/v1',
   'customresourcedefinitions',

@@ -24,17 +24,27 @@ export interface CensusContext {
   excluded: ReadonlySet<string>;
 }
 
-/** Looks at one pod (design section 3). A set that is younger than the pod was not missed. */
-export function countPod({ metadata = {}, status }: Pod, context: CensusContext): Counted {
+/**
+ * Looks at one pod (design section 3). A set that is younger than the pod was not missed.
+ *
+ * @param context.namespace - the pod's own, if it is known
+ */
+export function countPod(
+  { metadata = {}, status }: Pod,
+  { sidecarSets, namespace, excluded }: Omit<CensusContext, 'namespaces'> & { namespace?: Namespace | undefined },
+): Counted {
   const injected = readInjectedList(metadata.annotations?.[injectedListKey]);
   const isOver =
     metadata.deletionTimestamp !== undefined || status?.phase === 'Succeeded' || status?.phase === 'Failed';
   if (isOver) return { unlabelled: false, missed: [] };
   const carries = injected.length > 0 && metadata.annotations?.[hashKey] !== undefined;
   const unlabelled = carries && metadata.labels?.[injectedLabel] !== 'true';
-  if (isLeftOut(metadata.namespace ?? '', context)) return { unlabelled, missed: [] };
+  // The webhook is never asked about pods there, by its namespaceSelector in `deploy/`.
+  const isLeftOut =
+    excluded.has(metadata.namespace ?? '') || own(namespace?.metadata?.labels, 'control-plane') !== undefined;
+  if (isLeftOut) return { unlabelled, missed: [] };
   const matching = withoutBases(
-    matchingSets(context.sidecarSets, { metadata }, context.namespaces, () => () => undefined),
+    matchingSets(sidecarSets, { metadata }, namespace ? [namespace] : [], () => () => undefined),
   );
   const missed = matching
     .filter(({ metadata: { name = '', creationTimestamp = '' } }) => {
@@ -45,11 +55,11 @@ export function countPod({ metadata = {}, status }: Pod, context: CensusContext)
   return { unlabelled, missed };
 }
 
-/** Whether the webhook is never asked about pods there, by its namespaceSelector in `deploy/`. */
-function isLeftOut(name: string, { excluded, namespaces }: CensusContext): boolean {
-  const labels = namespaces.find(({ metadata }) => metadata?.name === name)?.metadata?.labels;
-  return excluded.has(name) || own(labels, 'control-plane') !== undefined;
-}
+/**
+ * Pods that are parsed and looked at without a pause, for which reviews of the webhooks have to wait: 3.5 ms of CPU for pods of
+ * 5.5 kB and 20 sets; 500 of them took 50 ms.
+ */
+const PAGE = 50;
 
 export interface Census {
   /** How many pods there are, and how many of them got the label now. */
@@ -69,7 +79,7 @@ export interface Census {
 export async function takeCensus(
   cluster: Cluster,
   known: () => CensusContext,
-  { signal, pageSize = 500 }: { signal: AbortSignal; pageSize?: number },
+  { signal, pageSize = PAGE }: { signal: AbortSignal; pageSize?: number },
 ): Promise<Census> {
   const missed = new Map<string, number>();
   let [pods, labelled] = [0, 0];
@@ -79,9 +89,10 @@ export async function takeCensus(
       limit: pageSize,
       ...(next && { next }),
     });
-    const context = known();
+    const { namespaces, ...context } = known();
+    const byName = new Map(namespaces.map((namespace) => [namespace.metadata?.name, namespace]));
     for (const pod of page.items) {
-      const counted = countPod(pod, context);
+      const counted = countPod(pod, { ...context, namespace: byName.get(pod.metadata.namespace) });
       for (const set of counted.missed) missed.set(set, (missed.get(set) ?? 0) + 1);
       if (counted.unlabelled && !signal.aborted && (await label(cluster, pod))) labelled += 1;
     }

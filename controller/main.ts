@@ -10,7 +10,7 @@ import { sidecarSets } from '../cluster/resource.ts';
 import { createMeters } from '../cluster/service/meters.ts';
 import { serveServicePages } from '../cluster/service/pages.ts';
 import { createRecorder } from '../cluster/service/recorder.ts';
-import { watchReporter } from '../cluster/service/watches.ts';
+import { createWatchBook } from '../cluster/service/watches.ts';
 import { takeCensus, type Census } from './census.ts';
 import { createMetrics } from './metrics.ts';
 import { runRollouts, type Rollouts } from './rollouts.ts';
@@ -34,6 +34,8 @@ export interface ControllerOptions {
   parallel: number;
   /** Namespaces that the pod webhook leaves out, for the census. */
   excluded: readonly string[];
+  /** Serves /debug beside /healthz. */
+  debug?: boolean;
   /** Ends it: what is under way is finished, then the lease is let go. */
   signal: AbortSignal;
   log: Logger;
@@ -78,13 +80,14 @@ export async function runController(options: ControllerOptions): Promise<void> {
   });
 
   const stopWatching = new AbortController();
+  const watches = createWatchBook(meters, log, Date.now);
   let census: Census | undefined;
   const watched = watchAll({
     cluster,
     namespace,
     signal: stopWatching.signal,
     onChange: (set, when) => rollouts?.look(set, when),
-    report: watchReporter(meters, log),
+    report: watches.report,
   });
   // What ends a watch but the signal is a mistake of Baton: better to be started anew than to decide on old facts.
   const broken = watched.done.then(() => {
@@ -101,6 +104,15 @@ export async function runController(options: ControllerOptions): Promise<void> {
       if (isSynced && webhook) return undefined;
       return isSynced ? 'certificates' : 'the first lists';
     },
+    ...(options.debug && {
+      debug: () => ({
+        leads: rollouts !== undefined,
+        isSynced,
+        sets: watched.sets().length,
+        queue: { waiting: rollouts?.length() ?? 0 },
+        watches: watches.state(),
+      }),
+    }),
     log,
   });
   log.info({ identity, version }, 'controller starts');

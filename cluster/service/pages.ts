@@ -2,17 +2,23 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { debugPages } from './debug.ts';
 
-/** What a path answers; 503 where it is not ok. */
-export type Page = () =>
-  Promise<{ ok: boolean; text: string; type?: string }> | { ok: boolean; text: string; type?: string };
+/** What a path answers: with 200 unless it says otherwise. */
+export type Page = (query: URLSearchParams) => Promise<PageAnswer> | PageAnswer;
+
+export interface PageAnswer {
+  status?: number;
+  text: string;
+  type?: string;
+}
 
 export interface PageServer {
   close: () => Promise<void>;
 }
 
 /**
- * Serves a few pages to probes and scrapers over plain HTTP: 200, or 503 for one that is not ok, 404 for any other path.
+ * Serves a few pages to probes and scrapers over plain HTTP; 404 for any other path.
  *
  * @param options.onError - told of a page that throws, which is answered with 500
  * @throws the system's error when the port cannot be listened on
@@ -22,7 +28,8 @@ export async function servePages(
   { port, onError }: { port: number; onError: (error: unknown) => void },
 ): Promise<PageServer> {
   const server: Server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
-    const page = pages[(request.url ?? '').split('?')[0] ?? ''];
+    const [path = '', query = ''] = (request.url ?? '').split('?');
+    const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
     const answer = (status: number, text: string, type = 'text/plain; charset=utf-8'): void => {
       response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
       response.end(request.method === 'HEAD' ? undefined : text);
@@ -35,8 +42,8 @@ export async function servePages(
       answer(404, `there is ${Object.keys(pages).join(', ')}\n`);
       return;
     }
-    void (async () => page())().then(
-      ({ ok, text, type }) => answer(ok ? 200 : 503, text, type),
+    void (async () => page(new URLSearchParams(query)))().then(
+      ({ status = 200, text, type }) => answer(status, text, type),
       (error: unknown) => {
         onError(error);
         answer(500, 'see the log\n');
@@ -60,25 +67,28 @@ export interface ServicePagesOptions {
   registry: Registry;
   /** What the service still waits for; undefined when it is ready. */
   waitsFor: () => string | undefined;
+  /** What /debug/state says; without it there is nothing under /debug. */
+  debug?: () => object;
   log: Logger;
 }
 
-/** Serves what every service of Baton has: /healthz and /readyz on one port, /metrics on another. */
+/** Serves what every service of Baton has: /healthz and /readyz on one port, with /debug on request; /metrics on another. */
 export async function serveServicePages(options: ServicePagesOptions): Promise<PageServer> {
-  const { ports, registry, waitsFor, log } = options;
+  const { ports, registry, waitsFor, debug, log } = options;
   const onError = (message: string) => (error: unknown) => log.error({ err: error }, message);
   const health = await servePages(
     {
-      '/healthz': () => ({ ok: true, text: 'ok\n' }),
+      '/healthz': () => ({ text: 'ok\n' }),
       '/readyz'() {
         const missing = waitsFor();
-        return missing === undefined ? { ok: true, text: 'ok\n' } : { ok: false, text: `waits for ${missing}\n` };
+        return missing === undefined ? { text: 'ok\n' } : { status: 503, text: `waits for ${missing}\n` };
       },
+      ...(debug && debugPages(debug)),
     },
     { port: ports.health, onError: onError('health page') },
   );
   const metrics = await servePages(
-    { '/metrics': async () => ({ ok: true, text: await registry.metrics(), type: registry.contentType }) },
+    { '/metrics': async () => ({ text: await registry.metrics(), type: registry.contentType }) },
     { port: ports.metrics, onError: onError('metrics page') },
   );
   return {

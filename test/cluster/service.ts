@@ -16,7 +16,9 @@ export interface Service {
   /** The lines of its log at this level or above (40 is `warn`), but for an API server that is slow or away, and what follows. */
   logged: (level: number) => { msg: string; err?: { message: string; code?: string } }[];
   /** A page of its metrics or health port; undefined where nobody answers. */
-  page: (path: '/metrics' | '/healthz' | '/readyz') => Promise<{ status: number; text: string } | undefined>;
+  page: (
+    path: '/metrics' | '/healthz' | '/readyz' | `/debug/${string}`,
+  ) => Promise<{ status: number; text: string } | undefined>;
   /** Resolves with the exit status when it has ended. */
   kill: (signal: 'SIGKILL' | 'SIGTERM') => Promise<number | null>;
   /** The same, when it has ended by itself. */

@@ -13,6 +13,8 @@ import { temporaryDirectory, until } from '../../helpers/processes.ts';
 import { serialClusterTest } from '../cluster-test.ts';
 import { ask } from '../control-plane/api.ts';
 import { kubectl, kubectlTest } from './kubectl.ts';
+import { startReplica } from './replica.ts';
+import { kubeconfigOf } from './start-system.ts';
 import { conditionOf, home, sceneOf, sharedSystem, side, type System, type WireSet } from './system.ts';
 
 const start = sharedSystem();
@@ -390,6 +392,24 @@ kubectlTest('kubectl get and describe show how a rollout fares, and why it stand
     return text.includes('RolloutComplete') ? text : undefined;
   });
   t.regex(after, /Normal +RolloutComplete +\S+ +baton-controller +3 of 3 pods are updated, 3 of them ready/);
+});
+
+serialClusterTest('a replica that is asked to shows its watches, its queue and where its time goes', async (t) => {
+  const system = await start(t);
+  const kubeconfig = await kubeconfigOf(t, system.admin);
+  const replica = await startReplica(t, kubeconfig, { flags: ['--debug'] });
+  const page = async <T>(path: `/debug/${string}`): Promise<T> =>
+    JSON.parse((await replica.page(path))?.text ?? '') as T;
+  const state = await page<{ isSynced: boolean; queue: object; watches: Record<string, { objects: number }> }>(
+    '/debug/state',
+  );
+  t.like(state, { isSynced: true, leads: false, queue: { waiting: 0 } });
+  const watches = ['configmaps', 'controllerrevisions', 'namespaces', 'nodes', 'pods', 'sidecarsets'];
+  t.deepEqual(Object.keys(state.watches).sort(), watches);
+  t.is(state.watches['nodes']?.objects, 2);
+  t.true((await page<{ nodes: unknown[] }>('/debug/profile?seconds=1')).nodes.length > 1);
+  const [other] = system.replicas;
+  t.is((await other?.page('/debug/state'))?.status, 404);
 });
 
 serialClusterTest('the metrics tell what happened', async (t) => {
