@@ -62,7 +62,9 @@ export async function makePlace(): Promise<Place> {
     const claimed = await claimNetwork();
     claim = claimed.claim;
     const [network, services] = [`198.18.${claimed.number}`, `198.19.${claimed.number}`];
-    await run('ip', 'link', 'add', name, 'type', 'bridge');
+    // An address of its own: else it takes another one whenever a pod comes, and those that know the old one lose their way.
+    const address = `02:00:c6:12:${claimed.number.toString(16).padStart(2, '0')}:01`;
+    await run('ip', 'link', 'add', name, 'address', address, 'type', 'bridge');
     await run('ip', 'address', 'add', `${network}.1/24`, 'dev', name);
     await run('ip', 'address', 'add', `${services}.1/32`, 'dev', name);
     await run('ip', 'link', 'set', name, 'up');
