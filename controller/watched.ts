@@ -77,6 +77,8 @@ export function watchAll({ cluster, namespace, signal, onChange, report }: Watch
       updated(set, old) {
         forget();
         if (!isSameButStatus(set, old)) changed(set);
+        // Mostly the controller's own write; what somebody else made of it is made good.
+        else if (!isDeepStrictEqual(set.status, old.status)) onChange(set.metadata.name ?? '', 'soon');
       },
       deleted: changed,
     },

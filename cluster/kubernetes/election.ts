@@ -76,14 +76,15 @@ export async function contend(options: ElectionOptions): Promise<'ended' | 'lost
   };
   signal.addEventListener('abort', end);
   // Only to hear of changes at once: what counts is read when the lease is taken.
-  const reflector = createReflector<Lease, undefined>({
+  const reflector = createReflector<Lease, string>({
     cluster,
     resource: leases,
     query: { namespace: key.namespace, fields: { 'metadata.name': key.name } },
     keep(lease) {
       view.observe(lease);
-      return undefined;
+      return lease.metadata.uid ?? '';
     },
+    handlers: { deleted: (uid) => view.observeDeleted(uid) },
     signal: ended.signal,
     report: (told) => {
       if (told.type === 'failed') report({ type: 'failed', error: told.error });

@@ -37,6 +37,8 @@ export interface Held {
 export interface LeaseView {
   /** Takes notice of what a watch or an answer shows. */
   observe(lease: Lease): void;
+  /** Takes notice that the one of this uid was deleted: nobody is waited for longer than for one of Baton's own leaders. */
+  observeDeleted(uid: string): void;
   /** Milliseconds until it may be tried to take it, by our own clock alone. */
   untilFree(): number;
   /** Takes it, unless it turns out that another holds it. */
@@ -49,14 +51,14 @@ export interface LeaseView {
 
 export function viewLease({ cluster, key, identity, clock, now, onChange }: LeaseOptions): LeaseView {
   /** As it last was; `at` is when it was first seen like this. */
-  let seen: { resourceVersion: string; holder: string; duration: number; at: number } | undefined;
+  let seen: { uid: string; resourceVersion: string; holder: string; duration: number; at: number } | undefined;
 
   const observe = ({ metadata, spec = {} }: Lease): void => {
-    const { resourceVersion = '' } = metadata;
+    const { uid = '', resourceVersion = '' } = metadata;
     if (seen?.resourceVersion === resourceVersion) return;
     const { holderIdentity: holder = '', leaseDurationSeconds } = spec;
     const duration = leaseDurationSeconds === undefined ? DURATIONS.lease : leaseDurationSeconds * 1000;
-    seen = { resourceVersion, holder, duration, at: clock.now() };
+    seen = { uid, resourceVersion, holder, duration, at: clock.now() };
     onChange();
   };
 
@@ -89,6 +91,11 @@ export function viewLease({ cluster, key, identity, clock, now, onChange }: Leas
 
   return {
     observe,
+    observeDeleted(uid) {
+      if (seen?.uid !== uid) return;
+      seen.duration = Math.min(seen.duration, DURATIONS.lease);
+      onChange();
+    },
     untilFree,
     async take() {
       const lease = await read();

@@ -165,3 +165,15 @@ test('what stands still writes nothing', async (t) => {
   t.is((await getSet(cluster)).status?.readyPods, 5);
   t.is((await cluster.list(pods)).resourceVersion, before);
 });
+
+test('a status that somebody else wrote is made good', async (t) => {
+  const cluster = await clusterWith(spec('side:1'), 3);
+  await startController(t, cluster);
+  await untilSet(cluster, 'it has a status', ({ matchedPods }) => matchedPods === 3);
+  const status = { matchedPods: 99, injectedRevision: 'none', conditions: [] };
+  await cluster.patch(sidecarSets, { name: 's' }, { status }, { subresource: 'status' });
+  await untilSet(cluster, 'it is true again', ({ matchedPods }) => matchedPods === 3);
+  const after = (await getSet(cluster)).status;
+  t.is(after?.injectedRevision, undefined);
+  t.is(after?.conditions?.length, 3);
+});

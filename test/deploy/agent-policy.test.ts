@@ -231,6 +231,10 @@ serialClusterTest("an agent's token changes what is granted on its own node's po
     recordOf({ [B]: EMPTY, cold: 'registry.test/evil:1' }),
     recordOf({ app: 'registry.test/evil:1' }),
     recordOf({}, 'registry.test/evil:1'),
+    // No JSON: one pair's last quote is the next one's first.
+    recordOf({ [B]: EMPTY }).replace(`"${EMPTY}"}`, `"${EMPTY}"cold":"registry.test/evil:1"}`),
+    recordOf({ app: 'registry.test/app:1' }).replace('app:1"', 'app:1",x"cold":"registry.test/evil:1"'),
+    recordOf({}).replace(`"emptyImage":"${EMPTY}"`, `"emptyImage":"${EMPTY}"emptyImage":"registry.test/evil:1"`),
   ]) {
     await refused(annotate({ [upgradeKey]: record }), /record names images as they were/);
   }

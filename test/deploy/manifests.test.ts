@@ -162,6 +162,7 @@ test('the controller may do what its code does, and no more', (t) => {
     nodes: [{ verbs: READ }],
     sidecarsets: [{ verbs: READ }],
     'sidecarsets/status': [{ verbs: ['patch'] }],
+    'sidecarsets/finalizers': [{ verbs: ['update'] }],
     events: [{ verbs: ['create'] }],
     mutatingwebhookconfigurations: [{ verbs: ['get', 'patch'], names: [installedClients.mutating] }],
     validatingwebhookconfigurations: [{ verbs: ['get', 'patch'], names: [installedClients.validating] }],

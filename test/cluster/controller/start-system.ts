@@ -57,6 +57,9 @@ export interface Write {
 /** For an API server whose webhooks have another port than 443: Services without endpoints are reached by name. */
 export const servicesByName = ['--enable-aggregator-routing=false'];
 
+/** What some distributions check beyond the defaults: who makes an object block its owner's deletion must have a right to. */
+const strictFlags = ['--enable-admission-plugins=OwnerReferencesPermissionEnforcement'];
+
 export interface SystemOptions {
   /** Processes of the controller; the default is 1. */
   replicas?: number;
@@ -74,7 +77,7 @@ export interface SystemOptions {
  */
 export async function startSystem(folder: string, scope: Scope, options: SystemOptions = {}): Promise<System> {
   const auditLog = join(temporaryDirectory(scope), 'audit.log');
-  const apiServerFlags = [...servicesByName, ...(options.audit ? auditFlags(auditLog) : [])];
+  const apiServerFlags = [...servicesByName, ...strictFlags, ...(options.audit ? auditFlags(auditLog) : [])];
   const controlPlane = await startControlPlane({ binaries: folder, apiServerFlags });
   scope.teardown(() => controlPlane.stop());
   const admin = accessOf(controlPlane);

@@ -200,6 +200,21 @@ test('a Lease that is deleted ends the leadership', async (t) => {
   t.deepEqual([...leaders], ['a']);
 });
 
+test('a Lease that a stranger took for an hour holds nobody up once it is deleted', async (t) => {
+  const { clock, cluster, leaders, join } = await scene();
+  const spec = { holderIdentity: 'stranger', leaseDurationSeconds: 3600 };
+  await cluster.create<Lease>(leases, { metadata: key, spec });
+  const a = join('a');
+  await clock.pass(20_000);
+  t.deepEqual([...leaders], []);
+  await cluster.delete(leases, key);
+  await clock.pass(DURATIONS.lease + 1000);
+  t.deepEqual([...leaders], ['a']);
+  a.stop();
+  await clock.pass(1000);
+  await a.over;
+});
+
 test('a lease that was granted too late is not begun with, but asked for again', async (t) => {
   const { clock, leaders, join, lease } = await scene();
   const a = join('a', { link: { delay: DURATIONS.giveUp / 2 + 1, timeout: 60_000 } });
