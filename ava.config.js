@@ -1,5 +1,5 @@
 export default {
-  files: ['test/**/*.test.ts', '!test/long/**'],
+  files: ['test/**/*.test.ts', '!test/long/**', '!test/**/*.long.test.ts'],
   extensions: { ts: 'module' },
   nodeArguments: ['--import=tsx'],
   workerThreads: false,

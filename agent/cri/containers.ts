@@ -19,7 +19,7 @@ function container(newest: WireStatus, earlier: readonly WireStatus[]): RuntimeC
   return {
     id: newest.id,
     running,
-    ...(running && startedAt > 0 && { startedAt }),
+    ...(running && startedAt > 0 && { createdAt: milliseconds(newest.createdAt), startedAt }),
     exits: [newest, ...earlier].filter(({ state }) => state === 'CONTAINER_EXITED').map(exit),
   };
 }

@@ -13,6 +13,8 @@ export const heartbeatTimeout = 5_000;
 const probation = 30_000;
 /** The pod's status knows whole seconds only. */
 const wholeSecond = 999;
+/** How much later than the process' own beginning a runtime may note it, on a busy node. */
+const noteDelay = 2_000;
 
 /** One container as it is seen now. */
 export interface Copy {
@@ -31,6 +33,8 @@ export interface Copy {
   /** The earliest and the latest moment at which that life can have begun. */
   startedAt: number | undefined;
   startedBy: number | undefined;
+  /** No process of that life began before. */
+  bornAt: number | undefined;
   /** When the last patch was written. */
   patchedAt: number;
   /** That patch gave it another version. */
@@ -99,6 +103,7 @@ export function copyOf(view: View, name: string, record: UpgradeRecord, state?: 
     before,
     startedAt,
     startedBy: runtime?.startedAt ?? (startedAt === undefined ? undefined : startedAt + wholeSecond),
+    bornAt: runtime?.createdAt ?? (startedAt === undefined ? undefined : startedAt - noteDelay),
     patchedAt: record.phaseAt,
     isSwitched: record.previous.versions[name] !== view.pod.metadata?.annotations?.[versionKey(name)],
     file: state,
@@ -110,10 +115,9 @@ export function copyOf(view: View, name: string, record: UpgradeRecord, state?: 
 
 /** Not left behind by an earlier life with the same version. */
 function isOwn(copy: Copy, state: StateFile): boolean {
-  const { running, startedAt, startedBy } = copy;
-  if (!running || startedAt === undefined || startedBy === undefined) return false;
-  // The process says when it started in its own clock reading, which may round.
-  if (state.startedAt + 50 < startedAt) return false;
+  const { running, bornAt, startedBy } = copy;
+  if (!running || bornAt === undefined || startedBy === undefined) return false;
+  if (state.startedAt < bornAt) return false;
   return !hasRestarted(copy) || state.heartbeatAt > startedBy;
 }
 

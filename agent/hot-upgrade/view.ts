@@ -32,6 +32,9 @@ export type NodeView = Pick<View, 'stateFiles' | 'runtime' | 'images' | 'kubelet
 export interface RuntimeContainer {
   id: string;
   running: boolean;
+  /** Before its process began. */
+  createdAt?: number;
+  /** As the runtime noted it, which may be some time after its process began. */
   startedAt?: number;
   exits: readonly ContainerExit[];
 }

@@ -1,6 +1,6 @@
 /*
- * Runs the SDK's tests on each supported Node.js: `tsx test/runtimes/run.ts [--all] [MAJOR...]`. Without `--all` it is a
- * selection that fits into `npm test`: what depends on the runtime. The runtimes come from npm and are kept in
+ * Runs the SDK's tests on another Node.js: `tsx test/runtimes/run.ts [--all] [MAJOR...]`. Without `--all` and majors it is the one of
+ * the images, and what depends on the runtime: that fits into `npm test`; `--all` is everything on every one. They come from npm and are kept in
  * .cache/runtimes. Exit code 1 when a test fails, or where a runtime is missing and BATON_RUNTIMES=required.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -61,7 +61,7 @@ if (unknown !== undefined) {
   process.exit(unknown === '--help' ? 0 : 2);
 }
 let bad = false;
-for (const major of asked.length > 0 ? asked : MAJORS) {
+for (const major of asked.length > 0 ? asked : args.includes('--all') ? MAJORS : [IMAGE]) {
   // The runtime of the normal run has had its turn.
   if (asked.length === 0 && major === process.versions.node.split('.')[0]) continue;
   const runtime = runtimeOf(major);

@@ -144,6 +144,20 @@ test('the new copy serves only by its own new life, its own heartbeat and the ku
   );
 });
 
+test('a busy node notes the start of a container later than its process began', (t) => {
+  const began = now - 3_600_000 - 1_500;
+  const states = files(stateFile('1', 'drained', { startedAt: began }), stateFile('200', 'serving'));
+  const its = upgrading(fresh('B1'));
+  t.is(look(viewOf(its, states)).do, 'patch', 'the old one has drained');
+  const runtimeWith = (createdAt: number) =>
+    new Map([
+      ['mesh-1', { id: 'A1', running: true, createdAt, startedAt: now - 3_600_000, exits: [] }],
+      ['mesh-2', { id: 'B1', running: true, createdAt: now - 61_000, startedAt: now - 59_000, exits: [] }],
+    ]);
+  t.is(look(viewOf(its, { ...states, runtime: runtimeWith(began - 100) })).do, 'patch');
+  t.is(look(viewOf(its, { ...states, runtime: runtimeWith(began + 100) })).do, 'wait', 'an earlier life wrote it');
+});
+
 test('the reset empties the old copy, and Done is seen', (t) => {
   const its = upgrading();
   const view = viewOf(its, files(stateFile('1', 'drained'), stateFile('200', 'serving')));

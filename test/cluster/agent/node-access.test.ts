@@ -153,6 +153,7 @@ nodeTest('sees the state files, the containers and their ends, the images, and w
     t.true(life?.running);
     t.deepEqual(life?.exits, []);
     t.true((life?.startedAt ?? 0) >= shown && (life?.startedAt ?? 0) < shown + 1000, 'the status has whole seconds');
+    t.true((life?.createdAt ?? 0) > 0 && (life?.createdAt ?? 0) <= (life?.startedAt ?? 0));
   }
   const startedAt = performance.now();
   for (let turn = 0; turn < 50; turn += 1) await node.look(granted);
