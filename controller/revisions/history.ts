@@ -11,7 +11,7 @@ export interface Registration {
   action: 'reuse' | 'raise' | 'create';
   /** The newest revision as it is to be, its label with the set's custom version included. */
   revision: ControllerRevision;
-  /** Whether a stored revision's custom version label differs from the set's and is to be patched. */
+  /** Whether a stored revision's labels are not what the set's make them, and are to be patched. */
   relabel: boolean;
   /** For the set's status: how many names were taken so far by other data. */
   collisionCount: number;
@@ -49,7 +49,10 @@ export function register(
       const created = { ...revision, metadata: { ...revision.metadata, ...(firstLabels && { labels: firstLabels }) } };
       return { action: 'create', revision: created, relabel: false, collisionCount: collisions };
     }
-    if (dataText(stored) === data) return found(set, stored, 'reuse', collisions);
+    if (dataText(stored) !== data) continue;
+    // Somebody took its label away, else it were in the history.
+    if (stored.revision >= next) return found(set, stored, 'reuse', collisions);
+    return found(set, { ...stored, revision: next }, 'raise', collisions);
   }
 }
 
@@ -61,13 +64,12 @@ function found(
 ): Registration {
   const { customVersion } = set.spec;
   const labels = stored.metadata?.labels ?? {};
-  const relabel = Boolean(customVersion) && labels[revisionLabels.customVersion] !== customVersion;
-  const revision = relabel
-    ? {
-        ...stored,
-        metadata: { ...stored.metadata, labels: { ...labels, [revisionLabels.customVersion]: customVersion ?? '' } },
-      }
-    : stored;
+  const wanted = {
+    [revisionLabels.set]: set.metadata.name ?? '',
+    ...(customVersion && { [revisionLabels.customVersion]: customVersion }),
+  };
+  const relabel = Object.entries(wanted).some(([label, value]) => labels[label] !== value);
+  const revision = relabel ? { ...stored, metadata: { ...stored.metadata, labels: { ...labels, ...wanted } } } : stored;
   return { action, revision, relabel, collisionCount };
 }
 

@@ -76,6 +76,14 @@ test('an equal revision under the name is reused, although it has no labels', (t
   const bare = { ...rest, metadata: { name: metadata?.name ?? '' } };
   const made = register(set, [bare], { namespace });
   t.deepEqual([made.action, made.revision.revision, made.collisionCount], ['reuse', 7, 0]);
+  t.true(made.relabel);
+  t.is(made.revision.metadata?.labels?.[revisionLabels.set], 's');
+  const later = register(
+    set,
+    [{ ...bare, revision: 0 }, newRevision(setWith('i:2'), { namespace, revision: 8, collisionCount: 0 })],
+    { namespace },
+  );
+  t.deepEqual([later.action, later.revision.revision, later.relabel], ['raise', 9, true]);
 });
 
 test('a custom version labels the revision that has the data already', (t) => {
