@@ -13,7 +13,8 @@ const PREFIX = 'kube-api-access-';
  */
 export function withAccountMount(pod: Pod): Pod {
   const { spec } = pod;
-  const volume = spec?.volumes?.find(({ name, projected }) => name.startsWith(PREFIX) && projected)?.name;
+  // What is reviewed was not validated yet: a volume may lack its name.
+  const volume = spec?.volumes?.find(({ name, projected }) => String(name).startsWith(PREFIX) && projected)?.name;
   const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
   const lacks = (container: Container): boolean => !mountsOf(container).some(({ mountPath }) => mountPath === PATH);
   const mount = containers.flatMap(mountsOf).find(({ name, mountPath }) => name === volume && mountPath === PATH);

@@ -63,6 +63,7 @@ test('the newest life is the one that was made last, whatever attempt it calls i
   t.deepEqual(containers.get('echo-1'), {
     id: 'new',
     running: true,
+    createdAt: at(20),
     startedAt: at(21),
     exits: [{ id: 'old', startedBy: at(11), reason: 'OOMKilled', exitCode: 137 }],
   });

@@ -42,6 +42,7 @@ test('without the API server’s volume nothing is added: no token, or one that 
     podOf([{ name: 'app', volumeMounts: [own] }, { name: 'side' }], [{ ...volume, name: 'mine' }]),
     podOf([{ name: 'app', volumeMounts: [mount] }, { name: 'side' }], [{ name: mount.name, emptyDir: {} }]),
     podOf([{ name: 'app', volumeMounts: [own] }, { name: 'side' }]),
+    podOf([{ name: 'app' }], [{} as Volume]),
   ];
   for (const pod of pods) t.is(withAccountMount(pod), pod);
 });
