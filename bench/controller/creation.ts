@@ -6,6 +6,8 @@ export interface Creation {
   /** Pods a second. */
   bare: number;
   injected: number;
+  /** While the kubelet writes a status of each. */
+  withKubelet: number;
   /** Milliseconds of the controller's processor time for each pod: the review, and following the pod. */
   cpuPerPodMs: number;
 }
@@ -26,10 +28,15 @@ export async function creationBench(place: Place, count: number): Promise<Creati
   await driver.send('DELETE', '/api/v1/namespaces/bare/pods?gracePeriodSeconds=0');
   const bareSeconds = await createPods(driver, 'bare', few, '');
   await driver.send('DELETE', '/api/v1/namespaces/bare/pods?gracePeriodSeconds=0');
+  await makeFleet(place, 'unbound');
+  await createPods(driver, 'unbound', 100, '');
+  await driver.send('DELETE', '/api/v1/namespaces/unbound/pods?gracePeriodSeconds=0');
+  const injectedSeconds = await createPods(driver, 'unbound', few, '');
+  await driver.send('DELETE', '/api/v1/namespaces/unbound/pods?gracePeriodSeconds=0');
   const before = place.statuses();
   const cpu = cpuSeconds(place.controller().pid());
   const seconds = await createPods(driver, 'cold', count);
   const cpuPerPodMs = ((cpuSeconds(place.controller().pid()) - cpu) / count) * 1000;
   await untilStatuses(place, before, count);
-  return { bare: few / bareSeconds, injected: count / seconds, cpuPerPodMs };
+  return { bare: few / bareSeconds, injected: few / injectedSeconds, withKubelet: count / seconds, cpuPerPodMs };
 }

@@ -43,6 +43,7 @@ try {
   const creation = await creationBench(place, count);
   row('pods created without a webhook, /s', '', rate(creation.bare));
   row('pods created and injected, /s', '>= 500', rate(creation.injected));
+  row('  while a kubelet writes their statuses', '', rate(creation.withKubelet));
   row('controller, CPU ms a pod created', '', creation.cpuPerPodMs.toFixed(2));
   row(`memory with ${count} pods, MiB`, '<= 150', rss());
   const review = await reviewBench(place);
