@@ -1,4 +1,4 @@
-import type { Container, Pod, VolumeMount } from '../../api/kubernetes.ts';
+import type { Container, Pod, Volume, VolumeMount } from '../../api/kubernetes.ts';
 
 const PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** What the API server calls the volume that it adds. */
@@ -14,7 +14,8 @@ const PREFIX = 'kube-api-access-';
 export function withAccountMount(pod: Pod): Pod {
   const { spec } = pod;
   // What is reviewed was not validated yet: a volume may lack its name.
-  const volume = spec?.volumes?.find(({ name, projected }) => String(name).startsWith(PREFIX) && projected)?.name;
+  const volumes: Partial<Volume>[] | undefined = spec?.volumes;
+  const volume = volumes?.find(({ name, projected }) => name?.startsWith(PREFIX) && projected)?.name;
   const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
   const lacks = (container: Container): boolean => !mountsOf(container).some(({ mountPath }) => mountPath === PATH);
   const mount = containers.flatMap(mountsOf).find(({ name, mountPath }) => name === volume && mountPath === PATH);
