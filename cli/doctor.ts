@@ -7,7 +7,7 @@ import { checkAll, type Finding } from './doctor/checks.ts';
 import { gather } from './doctor/gather.ts';
 import type { Io } from './io.ts';
 import { clusterHelp, clusterOptions, personsConfig } from './kubeconfig.ts';
-import { UsageError } from './options.ts';
+import { isJson } from './options.ts';
 import { versionOf } from './version.ts';
 
 export const help = `Usage: baton doctor [OPTIONS]
@@ -41,15 +41,14 @@ export async function runDoctor(args: string[], io: Io): Promise<number> {
     io.stdout.write(help);
     return 0;
   }
-  const { output, namespace } = values;
-  if (output !== undefined && output !== 'json')
-    throw new UsageError(`-o is ${JSON.stringify(output)}; it must be json`);
+  const { namespace } = values;
+  const asJson = isJson(values.output);
   const access = { config: personsConfig(values), userAgent: `baton/${versionOf()}`, timeout: 30_000 };
   const transport = createTransport({ ...access, connections: 4, clock: systemClock });
   const cluster = createKubernetesCluster({ ...access, limit: { qps: 50, burst: 50 } });
   try {
     const findings = checkAll(await gather({ cluster, transport, namespace, now: Date.now() }));
-    io.stdout.write(output === 'json' ? `${JSON.stringify({ findings }, undefined, 2)}\n` : formatFindings(findings));
+    io.stdout.write(asJson ? `${JSON.stringify({ findings }, undefined, 2)}\n` : formatFindings(findings));
     return findings.some(({ level }) => level === 'error') ? 1 : 0;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

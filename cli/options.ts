@@ -12,6 +12,13 @@ export function numberOption(option: string, text: string): number {
   return value;
 }
 
+/** Whether `-o json` was given, which is all that `-o` may say. */
+export function isJson(output: string | undefined): boolean {
+  if (output !== undefined && output !== 'json')
+    throw new UsageError(`-o is ${JSON.stringify(output)}; it must be json`);
+  return output === 'json';
+}
+
 /** Whether an error is about the command line: ours, or one of `parseArgs`. */
 export const isUsageError = (error: unknown): error is Error =>
   error instanceof UsageError ||

@@ -5,7 +5,7 @@ import { nearest } from '../api/nearest.ts';
 import { createKubernetesCluster } from '../cluster/kubernetes/client.ts';
 import type { Io } from './io.ts';
 import { clusterHelp, clusterOptions, personsConfig } from './kubeconfig.ts';
-import { UsageError } from './options.ts';
+import { isJson, UsageError } from './options.ts';
 import { drawLine, drawSet, drawSets, fitted } from './status/draw.ts';
 import { followSets, Unseen, type Followed } from './status/follow.ts';
 import type { SetReport } from './status/report.ts';
@@ -54,11 +54,9 @@ export async function runStatus(args: string[], io: Io): Promise<number> {
   }
   const [name, ...others] = positionals;
   if (others.length > 0) throw new UsageError('name one SidecarSet, or none for all of them');
-  const { output } = values;
-  if (output !== undefined && output !== 'json')
-    throw new UsageError(`-o is ${JSON.stringify(output)}; it must be json`);
+  const asJson = isJson(values.output);
   const isTerminal = (io.stdout as Terminal).isTTY === true;
-  const watch = values.watch ?? (isTerminal && output === undefined);
+  const watch = values.watch ?? (isTerminal && !asJson);
   const config = personsConfig(values);
 
   const end = new AbortController();
@@ -73,7 +71,7 @@ export async function runStatus(args: string[], io: Io): Promise<number> {
   const followed = followSets({ cluster, signal, now: Date.now, onChange: () => changed() });
   try {
     if (!(await followed.synced)) return 1;
-    const show = output === 'json' ? showJson : isTerminal && watch ? showOnScreen : showLines;
+    const show = asJson ? showJson : isTerminal && watch ? showOnScreen : showLines;
     const pause = async (): Promise<void> => {
       const change = new Promise<void>((resolve) => (changed = resolve));
       await delay(LOOKS.least, undefined, { signal }).catch(() => undefined);

@@ -7,9 +7,9 @@ import type { SidecarSet } from '../api/sidecar-set.ts';
 import { answer, validate, type Findings } from '../api/validation/validate.ts';
 import type { KubernetesObject } from '../cluster/cluster.ts';
 import { clusterError } from '../cluster/errors.ts';
+import { withAccountMount } from './inject/account-mount.ts';
 import { inject } from './inject/inject.ts';
 import { jsonPatch, type Operation } from './inject/json-patch.ts';
-import { withAccountMount } from './webhook/account-mount.ts';
 
 /** What admission looks up in the cluster. */
 export interface AdmissionSources {

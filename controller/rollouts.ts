@@ -55,30 +55,35 @@ const WRITING = STATUS_EVERY;
 /** When to look again though nothing happened, in milliseconds: grants and upgrades become late, rests end. */
 const AGAIN = { granted: 5_000, underWay: 60_000, quiet: 600_000 };
 
+/** What is known of a set from step to step. */
+interface Kept {
+  memory: Memory;
+  /** How long its pods' events are gathered now. */
+  gathering: number;
+  /** Of `performance.now`, like the clock of all that is measured here. */
+  statusWrittenAt: number;
+}
+
 /** Takes steps of every set's rollout, one step of a set at a time. */
 export function runRollouts(options: RolloutsOptions): Rollouts {
   const { cluster, namespace, watched, missed, now, parallel, onStep, onEvent, onGone, onDone, onFailure } = options;
   const written = new Map<string, WrittenPod>();
   const noAgent = new Map<string, number>();
-  const statusWrittenAt = new Map<string, number>();
-  const gathering = new Map<string, number>();
-  const memories = new Map<string, Memory>();
+  const kept = new Map<string, Kept>();
   let stopped = false;
 
   const step = async (name: string): Promise<number | undefined> => {
     const set = watched.set(name);
     const seen = watched.seenFor(name);
     if (!set || set.metadata.deletionTimestamp) {
-      statusWrittenAt.delete(name);
-      gathering.delete(name);
-      memories.delete(name);
+      kept.delete(name);
       onGone?.(name);
       for (const pod of seen.pods) if (!stopped) await withdraw(pod, name);
       return undefined;
     }
     let again = AGAIN.quiet;
-    const memory = memories.get(name) ?? createMemory();
-    memories.set(name, memory);
+    const mine = kept.get(name) ?? { memory: createMemory(), gathering: GATHERING.least, statusWrittenAt: -Infinity };
+    kept.set(name, mine);
     const cut = { short: false };
     const began = performance.now();
     const count = missed?.(name);
@@ -88,7 +93,7 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
       now: now(),
       written,
       noAgent,
-      memory,
+      memory: mine.memory,
       parallel,
       ...(onEvent && { onEvent }),
       mayWrite() {
@@ -99,14 +104,14 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
         return may;
       },
       mayWriteStatus() {
-        const rest = (statusWrittenAt.get(name) ?? -Infinity) + STATUS_EVERY - performance.now();
+        const rest = mine.statusWrittenAt + STATUS_EVERY - performance.now();
         if (rest > 0) again = Math.min(again, rest);
-        else statusWrittenAt.set(name, performance.now());
+        else mine.statusWrittenAt = performance.now();
         return rest <= 0;
       },
       onPlanned() {
         const time = GATHERING.plans * (performance.now() - began);
-        gathering.set(name, Math.min(GATHERING.most, Math.max(GATHERING.least, time)));
+        mine.gathering = Math.min(GATHERING.most, Math.max(GATHERING.least, time));
       },
     });
     onStep?.(name, plan);
@@ -129,7 +134,7 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
   return {
     look(set, when) {
       if (when === 'now') queue.add(set);
-      else queue.addAfter(set, gathering.get(set) ?? GATHERING.least);
+      else queue.addAfter(set, kept.get(set)?.gathering ?? GATHERING.least);
     },
     length: () => queue.length,
     async stop() {

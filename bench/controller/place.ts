@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { nodeFlags } from '../../deploy/image/baton.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import { getBinaries } from '../../test/cluster/binaries/get.ts';
 import { sourceHere } from '../../test/cluster/binaries/machine.ts';
@@ -35,11 +36,8 @@ export interface Place {
 /** Creators, and how many pods Baton writes at once unless told. */
 export const PARALLEL = 16;
 
-/** As the images start Node (`deploy/Dockerfile`). */
-const NODE_FLAGS = ['--max-semi-space-size=4', '--heap-growing-percent=30'];
-
-/** @param nodeFlags - more of them, to profile the controller */
-export async function startPlace(scope: Scope, nodeFlags: readonly string[] = []): Promise<Place> {
+/** @param moreFlags - of Node, beside those of the images, to profile the controller */
+export async function startPlace(scope: Scope, moreFlags: readonly string[] = []): Promise<Place> {
   const source = await sourceHere();
   const binaries = await getBinaries(
     source,
@@ -59,7 +57,7 @@ export async function startPlace(scope: Scope, nodeFlags: readonly string[] = []
   const startController = async (): Promise<void> => {
     // Its own limit is for clusters with other users.
     const flags = ['--qps=50000', `--parallel=${PARALLEL}`];
-    replica = await startReplica(scope, kubeconfig, { webhookPort, flags, nodeFlags: [...NODE_FLAGS, ...nodeFlags] });
+    replica = await startReplica(scope, kubeconfig, { webhookPort, flags, nodeFlags: [...nodeFlags, ...moreFlags] });
     await untilTrusted(admin);
   };
   await startController();

@@ -185,6 +185,7 @@ export function createMemoryCluster({
   };
 }
 
+// It ends before its first item, as a watch that a server refuses does.
 // eslint-disable-next-line require-yield
 async function* refusedWatch(resourceVersion: string): AsyncGenerator<never> {
   await Promise.resolve();

@@ -6,7 +6,6 @@ import { patchAnnotations } from '../../api/pod-metadata.ts';
 import type { SidecarSet } from '../../api/sidecar-set.ts';
 import { carries, injectedAnnotations } from './annotations.ts';
 import { buildSidecars, withSidecars } from './assembly.ts';
-import { jsonPatch, type Operation } from './json-patch.ts';
 import { matchingSets } from './matching.ts';
 import { possibleSpecs, specToInject, type RevisionChoice } from './revision.ts';
 import type { Warning, WarnOf } from './warnings.ts';
@@ -26,8 +25,6 @@ export interface Injection extends RevisionChoice {
 /** The pod to be stored. */
 export interface Injected {
   pod: Pod;
-  /** The operations that make it of the pod as it was; empty if it stays as it was. Made when it is asked for. */
-  readonly patch: Operation[];
   /** The sets that the pod now carries, by their names. */
   sidecarSets: string[];
   warnings: Warning[];
@@ -47,7 +44,7 @@ export function inject(injection: Injection): Injected {
     (message) =>
       warnings.push({ sidecarSet: metadata.name ?? '', message });
   const clean = withoutProgress(received);
-  if (!isActive(received)) return injected(received, clean, [], warnings);
+  if (!isActive(received)) return { pod: clean, sidecarSets: [], warnings };
 
   const matching = withoutBases(matchingSets(sidecarSets, clean, namespaces, warnOf));
   const carried = matching.filter((set) => possibleSpecs(set, injection).some((spec) => carries(clean, spec)));
@@ -63,17 +60,8 @@ export function inject(injection: Injection): Injected {
     : patched;
   const names = [...carried, ...(hasSidecars ? added : [])].map(({ metadata }) => metadata.name ?? '');
   const pod = names.length > 0 ? withLabel(filled) : filled;
-  return injected(received, pod, names, warnings);
+  return { pod, sidecarSets: names, warnings };
 }
-
-const injected = (received: Pod, pod: Pod, sidecarSets: string[], warnings: Warning[]): Injected => ({
-  pod,
-  sidecarSets,
-  warnings,
-  get patch() {
-    return jsonPatch(received, pod);
-  },
-});
 
 const isActive = ({ metadata, status }: Pod): boolean =>
   status?.phase !== 'Succeeded' && status?.phase !== 'Failed' && !metadata?.deletionTimestamp;

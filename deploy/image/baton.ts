@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import type { Files } from './files.ts';
 import type { Image } from './image.ts';
 
+/** How the images start Node: with a small heap that grows in small steps, which halves what the controller takes. */
+export const nodeFlags = ['--max-semi-space-size=4', '--heap-growing-percent=30'];
+
 /** The services that Baton has images of. */
 export type Component = 'controller' | 'agent';
 
@@ -40,7 +43,7 @@ export function batonImage(root: string, component: Component, name: string): Im
         ...Object.fromEntries(files.map((file) => [`/app/${file}`, join(root, file)])),
       },
     ],
-    entrypoint: ['node', '--max-semi-space-size=4', '--heap-growing-percent=30', '/app/dist/baton.js'],
+    entrypoint: ['node', ...nodeFlags, '/app/dist/baton.js'],
     env: { NODE_ENV: 'production' },
     workingDir: '/app',
     user: component === 'controller' ? '65532:65532' : '0:0',

@@ -26,6 +26,7 @@ import * as native from '../../../native/index.ts';
 import { keepStateFile, type StateFile } from '../../../sdk/state-file.ts';
 import { startSidecar, until } from '../../helpers/processes.ts';
 import { makeVolume, recordFor, type PodVolume } from '../pod-volume.ts';
+import { serialRootTest } from '../root-test.ts';
 
 const bind = loadDatagrams();
 if (!bind) throw new Error('the package unix-dgram is not built: run `npm rebuild unix-dgram`');
@@ -135,11 +136,7 @@ test.serial('when the pod and its volume are gone, so is the socket', (t) => {
   t.deepEqual(errors, []);
 });
 
-test.serial('a volume with its socket can be unmounted once the pod is being deleted', (t) => {
-  if (process.getuid?.() !== 0) {
-    t.log('skipped: mounting needs root');
-    return t.pass();
-  }
+serialRootTest('a volume with its socket can be unmounted once the pod is being deleted', (t) => {
   const volume = makeVolume(t, { medium: 'Memory' });
   execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', volume.path]);
   t.teardown(() => void execFileSync('umount', ['-q', volume.path], { stdio: 'ignore' }));
@@ -154,7 +151,6 @@ test.serial('a volume with its socket can be unmounted once the pod is being del
   attend(true, { ...pod, metadata: { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } });
   t.notThrows(() => execFileSync('umount', [volume.path], { stdio: 'pipe' }));
   execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', volume.path]);
-  return undefined;
 });
 
 /** As an agent that was killed leaves it. */

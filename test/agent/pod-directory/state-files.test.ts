@@ -21,13 +21,7 @@ import { stateFilesOf } from '../../../agent/pod-directory/state-files.ts';
 import type { StateFile } from '../../../api/pod-contract.ts';
 import { copies, versionKey } from '../../../api/pod-contract.ts';
 import { makeVolume, type PodVolume, recordFor, stateOf } from '../pod-volume.ts';
-
-const isRoot = process.getuid?.() === 0;
-const skipped = (because: string): boolean => {
-  console.log(`# skipped: ${because}`);
-  return true;
-};
-const rootTest = isRoot || !skipped('devices and mounts in pods’ volumes, which need root') ? test : test.skip;
+import { rootTest } from '../root-test.ts';
 
 const write = ({ folder }: PodVolume, state: StateFile): void =>
   writeFileSync(join(folder(), `${state.version}.json`), JSON.stringify(state));

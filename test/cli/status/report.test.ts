@@ -168,6 +168,7 @@ test('what it draws fits the terminal: nothing is wider, nothing is longer, no c
     for (const rows of [1, 5, 12, 24]) {
       const lines = drawSet({ ...made, troubles: many }, { columns, rows });
       t.true(lines.length <= rows && lines.every(({ length }) => length <= columns), lines.join('\n'));
+      // They are what must not be there.
       // eslint-disable-next-line no-control-regex
       t.false(lines.some((line) => /[\x00-\x1f]/.test(line)));
     }

@@ -6,6 +6,7 @@ export function playedTerminal({ columns = 80, rows = 24 } = {}): { terminal: Te
   const lines = [''];
   let row = 0;
   const play = (text: string): void => {
+    // Terminals' codes begin with one.
     // eslint-disable-next-line no-control-regex
     for (const [part, up] of text.matchAll(/\x1b\[(\d+)A|\x1b\[J|[^\x1b]|\x1b/g)) {
       if (up !== undefined) row -= Number(up);

@@ -17,6 +17,7 @@ nodeTest('v1 -> v2 -> v3 under load: no request fails, no connection closes, the
     const publishedAt = performance.now();
     await scene.publish({ containers: [hotSide(image)] });
     await scene.untilUpgraded('pod', image);
+    await timeline.catchUp();
     t.is(timeline.patches.length - patches, 3, JSON.stringify(timeline.patches));
     t.log(image, JSON.stringify(phasesOf(timeline, publishedAt), undefined, ' '));
   }

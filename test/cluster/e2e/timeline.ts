@@ -3,7 +3,7 @@ import { findContainer, lifeOf } from '../../../api/containers.ts';
 import { phaseOf } from '../../../api/upgrade-record.ts';
 import type { Cluster } from '../../../cluster/cluster.ts';
 import { pods } from '../../../cluster/resource.ts';
-import type { Scope } from '../../helpers/processes.ts';
+import { until, type Scope } from '../../helpers/processes.ts';
 import type { WirePod } from '../node/scene.ts';
 import { recordOf } from './scene.ts';
 
@@ -16,7 +16,9 @@ export interface Timeline {
   /** Every `Ready` that differs from the one before, the first included. */
   readonly readiness: readonly boolean[];
   pod: () => WirePod;
-  /** Ends the record; rejects where the watch broke. */
+  /** Resolves once the record has what the API server has now; rejects where the watch broke. */
+  catchUp: () => Promise<void>;
+  /** Catches up, and ends the record. */
   stop: () => Promise<void>;
 }
 
@@ -28,7 +30,7 @@ export interface Step {
 /** How long an upgrade took that was published at that moment, by who was waited for; in milliseconds. */
 export function phasesOf({ steps }: Timeline, publishedAt: number): Record<string, number> {
   let from = publishedAt;
-  const until = (what: string): number => {
+  const after = (what: string): number => {
     const step = steps.find((one) => one.at >= from && one.what.startsWith(what));
     if (!step) throw new Error(`no "${what}" in ${JSON.stringify(steps)}`);
     const took = step.at - from;
@@ -36,11 +38,11 @@ export function phasesOf({ steps }: Timeline, publishedAt: number): Record<strin
     return Math.round(took);
   };
   const phases = {
-    'granted by the controller': until('grant: '),
-    'new copy patched by the agent': until('phase: Upgrading'),
-    'new copy shown by the kubelet': until('phase: Soaking'),
-    'old copy patched by the agent': until('phase: Resetting'),
-    'old copy shown empty by the kubelet': until('phase: Done'),
+    'granted by the controller': after('grant: '),
+    'new copy patched by the agent': after('phase: Upgrading'),
+    'new copy shown by the kubelet': after('phase: Soaking'),
+    'old copy patched by the agent': after('phase: Resetting'),
+    'old copy shown empty by the kubelet': after('phase: Done'),
   };
   return { ...phases, total: Math.round(from - publishedAt) };
 }
@@ -56,6 +58,7 @@ export async function recordTimeline(
   const patches: string[] = [];
   const readiness: boolean[] = [];
   let latest: WirePod | undefined;
+  const versions = new Set<string>();
   const told = new Map<string, string>();
   const tell = (topic: string, value: string): boolean => {
     if (told.get(topic) === value) return false;
@@ -67,6 +70,7 @@ export async function recordTimeline(
   const see = (pod: WirePod): void => {
     latest = pod;
     const { spec, status, metadata } = pod;
+    versions.add(metadata.resourceVersion ?? '');
     const grant = metadata.annotations?.[grantKey] ?? 'none';
     const record = recordOf(pod, set);
     const images = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(({ image }) => image).join();
@@ -105,6 +109,15 @@ export async function recordTimeline(
     }
   })();
   t.teardown(() => over.abort());
+  const catchUp = async (): Promise<void> => {
+    const { metadata } = await cluster.get<WirePod>(pods, { namespace, name });
+    await until('the watch has told what a read told', () => {
+      // What was thrown is passed on as it is.
+      // eslint-disable-next-line @typescript-eslint/only-throw-error
+      if (failure !== undefined) throw failure;
+      return versions.has(metadata.resourceVersion ?? '');
+    });
+  };
   return {
     steps,
     patches,
@@ -113,12 +126,11 @@ export async function recordTimeline(
       if (!latest) throw new Error(`there is no pod ${namespace}/${name}`);
       return latest;
     },
+    catchUp,
     async stop() {
+      await catchUp();
       over.abort();
       await watching;
-      // What was thrown is passed on as it is.
-      // eslint-disable-next-line @typescript-eslint/only-throw-error
-      if (failure !== undefined) throw failure;
     },
   };
 }

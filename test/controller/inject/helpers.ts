@@ -1,5 +1,6 @@
 import type { Container, Pod } from '../../../api/kubernetes.ts';
 import type { SidecarContainer, SidecarSet, SidecarSetSpec } from '../../../api/sidecar-set.ts';
+import { jsonPatch, type Operation } from '../../../controller/inject/json-patch.ts';
 import { inject, type Injected, type Injection } from '../../../controller/inject/inject.ts';
 
 export const now = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -28,8 +29,15 @@ export const hot: SidecarContainer = {
   upgradeStrategy: { upgradeType: 'HotUpgrade', hotUpgradeEmptyImage: 'mesh:empty' },
 };
 
-export const injectInto = (pod: Pod, sidecarSets: SidecarSet[], more: Partial<Injection> = {}): Injected =>
-  inject({ pod, sidecarSets, namespaces: [], revisions: [], now, draw: () => 0.5, ...more });
+/** What becomes of the pod, and the patch that makes it so. */
+export function injectInto(
+  pod: Pod,
+  sidecarSets: SidecarSet[],
+  more: Partial<Injection> = {},
+): Injected & { patch: Operation[] } {
+  const injected = inject({ pod, sidecarSets, namespaces: [], revisions: [], now, draw: () => 0.5, ...more });
+  return { ...injected, patch: jsonPatch(pod, injected.pod) };
+}
 
 export const containerOf = ({ spec }: Pod, name: string): Container | undefined =>
   [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].find((container) => container.name === name);

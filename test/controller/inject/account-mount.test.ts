@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Container, Pod, Volume, VolumeMount } from '../../../api/kubernetes.ts';
-import { withAccountMount } from '../../../controller/webhook/account-mount.ts';
+import { withAccountMount } from '../../../controller/inject/account-mount.ts';
 
 const mount = {
   name: 'kube-api-access-x2x5v',
