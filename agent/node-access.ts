@@ -1,7 +1,8 @@
+import { findContainer } from '../api/containers.ts';
 import type { Pod } from '../api/kubernetes.ts';
 import type { Runtime } from './cri/client.ts';
 import { connectRuntime, isConclusive } from './cri/client.ts';
-import type { NodeImages } from './hot-upgrade/view.ts';
+import type { ImageNames, NodeImages } from './hot-upgrade/view.ts';
 import { grantsOn, recordsOn } from './hot-upgrade/view.ts';
 import { kubeletStart } from './kubelet-start.ts';
 import type { BindDatagrams } from './notifications/datagram-socket.ts';
@@ -97,14 +98,22 @@ const lives = (runtime: Runtime, pod: Pod): ReturnType<Runtime['containersOf']> 
   runtime.containersOf(pod.metadata?.uid ?? '');
 
 /** Those of the images that an upgrade of the pod may need that are on the node. */
-async function imagesOn(runtime: Runtime, pod: Pod): Promise<Set<string>> {
+async function imagesOn(runtime: Runtime, pod: Pod): Promise<NodeImages['present']> {
   const granted = [...grantsOn(pod).values()].flatMap(({ sidecars }) => Object.values(sidecars));
-  const recorded = [...recordsOn(pod).values()].flatMap(({ sidecars }) => Object.values(sidecars));
+  const records = [...recordsOn(pod).values()];
+  const recorded = records.flatMap(({ sidecars }) => Object.values(sidecars));
+  const changed = records.flatMap(({ previous }) => Object.keys(previous.images));
   const names = new Set([
     ...granted.map(({ image }) => image),
     ...[...granted, ...recorded].map((one) => one.emptyImage),
+    ...changed.map((name) => findContainer(pod, name)?.container.image),
   ]);
   const asked = [...names].filter((name) => name !== undefined);
-  const there = await Promise.all(asked.map((name) => runtime.hasImage(name)));
-  return new Set(asked.filter((_, index) => there[index]));
+  const found = await Promise.all(asked.map((name) => runtime.image(name)));
+  return new Map(
+    asked.flatMap((name, index): [string, ImageNames][] => {
+      const image = found[index];
+      return image ? [[name, image]] : [];
+    }),
+  );
 }

@@ -2,9 +2,9 @@ import type { ClientUnaryCall, ServiceClientConstructor, ServiceError } from '@g
 import { credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import { ApiError } from '../../api/error.ts';
-import type { RuntimeContainer } from '../hot-upgrade/view.ts';
+import type { ImageNames, RuntimeContainer } from '../hot-upgrade/view.ts';
 import { containersFrom } from './containers.ts';
-import { labels, runtimeProtocol, type WireStatus } from './protocol.ts';
+import { labels, runtimeProtocol, type WireContainer, type WireImage, type WireStatus } from './protocol.ts';
 
 /** The node's container runtime, through its CRI socket. Every call has a deadline and rejects with `ERR_BATON_RUNTIME`. */
 export interface Runtime {
@@ -12,8 +12,11 @@ export interface Runtime {
   version(): Promise<string>;
   /** A pod's containers by name: their newest lives, and the ends of those before. */
   containersOf(podUid: string): Promise<Map<string, RuntimeContainer>>;
-  /** Whether the node has an image, named as pods name it. False for a name that cannot be one. */
-  hasImage(image: string): Promise<boolean>;
+  /**
+   * An image that the node has, named as pods name it: its ID and its digests. Undefined without it, and for a name that cannot
+   * be one.
+   */
+  image(name: string): Promise<ImageNames | undefined>;
   /** Pulls without credentials, also an image that is there. The deadline is {@link pullTimeout}. */
   pullImage(image: string): Promise<void>;
   /**
@@ -84,19 +87,25 @@ export function connectRuntime(socket: string): Runtime {
     },
     async containersOf(podUid) {
       const filter = { labelSelector: { [labels.podUid]: podUid } };
-      const listed = await call<{ containers: { id: string }[] }>(containers, 'ListContainers', { filter });
+      const listed = await call<{ containers: WireContainer[] }>(containers, 'ListContainers', { filter });
+      const lives = await Promise.all(
+        listed.containers.map(async ({ id, imageRef }) => {
+          const life = await statusOf(id);
+          // containerd tells the image's ID here only.
+          return life && { ...life, image: [imageRef, life.imageRef, life.imageId].filter(Boolean) };
+        }),
+      );
       // Some may be gone since.
-      const lives = await Promise.all(listed.containers.map(({ id }) => statusOf(id)));
       return containersFrom(lives.filter((life) => life !== undefined));
     },
-    async hasImage(image) {
+    async image(name) {
       // containerd 1.6 answers "yes" to no name at all.
-      if (image === '') return false;
+      if (name === '') return undefined;
       try {
-        const answer = await call<{ image: object | null }>(images, 'ImageStatus', { image: { image } });
-        return answer.image !== null;
+        const answer = await call<{ image: WireImage | null }>(images, 'ImageStatus', { image: { image: name } });
+        return answer.image ? [answer.image.id, ...answer.image.repoDigests] : undefined;
       } catch (error) {
-        if (isBadName(error)) return false;
+        if (isBadName(error)) return undefined;
         throw error;
       }
     },

@@ -47,7 +47,9 @@ export const runtimeProtocol: Parameters<typeof fromJSON>[0] = {
             ContainerMetadata: { fields: { name: text(1), attempt: { type: 'uint32', id: 2 } } },
             ContainerFilter: { fields: { id: text(1), labelSelector: texts(4) } },
             ListContainersRequest: { fields: { filter: message(1, 'ContainerFilter') } },
-            Container: { fields: { id: text(1), metadata: message(3, 'ContainerMetadata'), labels: texts(8) } },
+            Container: {
+              fields: { id: text(1), metadata: message(3, 'ContainerMetadata'), imageRef: text(5), labels: texts(8) },
+            },
             ListContainersResponse: { fields: { containers: { rule: 'repeated', type: 'Container', id: 1 } } },
             ContainerStatusRequest: { fields: { containerId: text(1) } },
             ContainerStatus: {
@@ -59,15 +61,17 @@ export const runtimeProtocol: Parameters<typeof fromJSON>[0] = {
                 startedAt: { type: 'int64', id: 5 },
                 finishedAt: { type: 'int64', id: 6 },
                 exitCode: { type: 'int32', id: 7 },
+                imageRef: text(9),
                 reason: text(10),
                 labels: texts(12),
+                imageId: text(17),
               },
             },
             ContainerStatusResponse: { fields: { status: message(1, 'ContainerStatus') } },
             StopContainerRequest: { fields: { containerId: text(1), timeout: { type: 'int64', id: 2 } } },
             StopContainerResponse: { fields: {} },
             ImageSpec: { fields: { image: text(1) } },
-            Image: { fields: { id: text(1) } },
+            Image: { fields: { id: text(1), repoDigests: { rule: 'repeated', type: 'string', id: 3 } } },
             ImageStatusRequest: { fields: { image: message(1, 'ImageSpec') } },
             ImageStatusResponse: { fields: { image: message(1, 'Image') } },
             // Without its `auth`: the agent has no pull secrets.
@@ -92,6 +96,17 @@ export interface WireStatus {
   startedAt: string;
   finishedAt: string;
   exitCode: number;
+  /** The image's ID, or one of its digests, as the runtime likes; `imageId` only since CRI 1.29. */
+  imageRef: string;
+  imageId: string;
   reason: string;
   labels: Record<string, string>;
+}
+
+/** One life of a container in the runtime's list. */
+export type WireContainer = Pick<WireStatus, 'id' | 'imageRef'>;
+
+export interface WireImage {
+  id: string;
+  repoDigests: string[];
 }

@@ -1,10 +1,10 @@
-import { bareID, lifeOf, statusOf } from '../../api/containers.ts';
+import { bareID, findContainer, lifeOf, statusOf } from '../../api/containers.ts';
 import type { LifeFacts } from '../../api/containers.ts';
 import { versionKey } from '../../api/pod-contract.ts';
 import type { StateFile } from '../../api/pod-contract.ts';
 import type { UpgradeRecord, UpgradingSidecar } from '../../api/upgrade-record.ts';
 import { otherCopy } from '../../api/pod-contract.ts';
-import type { ContainerExit, Memory, View } from './view.ts';
+import type { ContainerExit, ImageNames, Memory, View } from './view.ts';
 
 /** A state file whose heartbeat is older than this is a hung process's (design section 4), in milliseconds. */
 export const heartbeatTimeout = 5_000;
@@ -13,6 +13,8 @@ export const heartbeatTimeout = 5_000;
 const probation = 30_000;
 /** The pod's status knows whole seconds only. */
 const wholeSecond = 999;
+/** How long after a patch the kubelet may still start what was wanted before it, in milliseconds. */
+const patchDelay = 30_000;
 /** How much later than the process' own beginning a runtime may note it, on a busy node. */
 const noteDelay = 2_000;
 
@@ -39,6 +41,8 @@ export interface Copy {
   patchedAt: number;
   /** That patch gave it another version. */
   isSwitched: boolean;
+  /** Its life runs an image from before that patch: the kubelet was at it already, and will replace it. */
+  isOutdated: boolean;
   /** A state file of the version that it should have, whichever life wrote it. */
   file: StateFile | undefined;
   /** Written by its own, newest life. */
@@ -93,19 +97,26 @@ export function copyOf(view: View, name: string, record: UpgradeRecord, state?: 
   );
   const waiting = status?.state?.waiting;
   const startedAt = runtime?.startedAt ?? timeOf(status?.state?.running?.startedAt);
+  const wanted = view.images?.present.get(findContainer(view.pod, name)?.container.image ?? '');
+  // Later, another image has another reason: a tag that was moved.
+  const isOutdated = (image: ImageNames | undefined, start = 0): boolean =>
+    differ(image, wanted) && start < record.phaseAt + patchDelay;
+  const outdated = (runtime?.exits ?? []).filter((exit) => isOutdated(exit.image, exit.startedBy)).map(({ id }) => id);
+  const exits = [...(runtime?.exits ?? []), ...shownExits].filter(({ id }) => !outdated.includes(id));
   const seen = {
     name,
     id: runtime?.id ?? shown.id,
     running: runtime?.running ?? shown.running,
     shown,
     waiting: waiting && { reason: waiting.reason ?? '', message: waiting.message ?? '' },
-    exits: runtime ? [...runtime.exits, ...shownExits] : shownExits,
+    exits,
     before,
     startedAt,
     startedBy: runtime?.startedAt ?? (startedAt === undefined ? undefined : startedAt + wholeSecond),
     bornAt: runtime?.createdAt ?? (startedAt === undefined ? undefined : startedAt - noteDelay),
     patchedAt: record.phaseAt,
     isSwitched: record.previous.versions[name] !== view.pod.metadata?.annotations?.[versionKey(name)],
+    isOutdated: isOutdated(runtime?.image, runtime?.startedAt),
     file: state,
     state: undefined,
   };
@@ -125,8 +136,14 @@ function isOwn(copy: Copy, state: StateFile): boolean {
  * Runs now, and is not a life from before the last patch: neither the one that was noted then, nor one that a running hook hid
  * from the pod's status.
  */
-export function isAnother({ id, running, before, startedBy, patchedAt, isSwitched }: Copy): boolean {
-  return running && id !== '' && id !== before && (!isSwitched || (startedBy ?? patchedAt) >= patchedAt);
+export function isAnother({ id, running, before, startedBy, patchedAt, isSwitched, isOutdated }: Copy): boolean {
+  if (!running || id === '' || id === before || isOutdated) return false;
+  return !isSwitched || (startedBy ?? patchedAt) >= patchedAt;
+}
+
+/** These are surely not the names of one image. */
+function differ(one: ImageNames = [], other: ImageNames = []): boolean {
+  return one.length > 0 && other.length > 0 && !one.some((name) => other.includes(name));
 }
 
 /** A life that began after the last patch has ended. */

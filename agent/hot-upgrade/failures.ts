@@ -1,6 +1,7 @@
 import type { FailureReason } from '../../api/upgrade-record.ts';
 import type { Copy, Pair } from './evidence.ts';
 import { heartbeatTimeout, isAnother, isShown } from './evidence.ts';
+import type { ContainerExit } from './view.ts';
 
 export interface Failure {
   reason: FailureReason;
@@ -27,15 +28,20 @@ export function failureOfContainer(copy: Copy): Failure | undefined {
   const last = copy.lost.at(-1);
   if (!last) return undefined;
   if ([waiting?.reason, last.reason].includes('PostStartHookError')) {
-    return { reason: 'PostStartFailed', message: `the postStart hook of ${name} failed` };
+    return { reason: 'PostStartFailed', message: `the postStart hook of ${name} failed; ${name} ${howEnded(last)}` };
   }
-  // The runtime knows of the end before the pod's status does. Nobody but the kubelet kills a container that is not shown yet.
+  // The runtime knows of the end before the pod's status does. Nobody but the kubelet stops a container that is not shown yet.
   const isHidden = copy.shown.id === copy.before && copy.before !== '';
-  if (isHidden && last.reason !== 'OOMKilled' && killed.has(last.exitCode)) {
-    return { reason: 'PostStartFailed', message: `${name} was killed before its postStart hook had returned` };
+  const gotSignal = killed.has(last.exitCode) || copy.file?.phase === 'stopping' || copy.file?.phase === 'stopped';
+  if (isHidden && last.reason !== 'OOMKilled' && gotSignal) {
+    return { reason: 'PostStartFailed', message: `${name} was stopped before its postStart hook had returned` };
   }
-  const how = [last.reason ?? 'ended', last.exitCode === undefined ? '' : `exit code ${last.exitCode}`];
-  return { reason: 'Crashed', message: `${name} ended (${how.filter(Boolean).join(', ')})` };
+  return { reason: 'Crashed', message: `${name} ${howEnded(last)}` };
+}
+
+function howEnded({ reason, exitCode }: ContainerExit): string {
+  const how = [reason ?? '', exitCode === undefined ? '' : `exit code ${exitCode}`].filter(Boolean);
+  return how.length > 0 ? `ended (${how.join(', ')})` : 'ended';
 }
 
 /** What its own process says, or no longer says. */

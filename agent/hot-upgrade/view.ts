@@ -32,6 +32,7 @@ export type NodeView = Pick<View, 'stateFiles' | 'runtime' | 'images' | 'kubelet
 export interface RuntimeContainer {
   id: string;
   running: boolean;
+  image?: ImageNames;
   /** Before its process began. */
   createdAt?: number;
   /** As the runtime noted it, which may be some time after its process began. */
@@ -41,15 +42,19 @@ export interface RuntimeContainer {
 
 export interface ContainerExit {
   id: string;
+  image?: ImageNames;
   /** When that life began, at the latest. */
   startedBy?: number;
   reason?: string | undefined;
   exitCode?: number | undefined;
 }
 
+/** The ID and the digests of one image; runtimes tell one or the other. */
+export type ImageNames = readonly string[];
+
 export interface NodeImages {
   /** Images that are there, as pod specs name them. */
-  present: ReadonlySet<string>;
+  present: ReadonlyMap<string, ImageNames>;
   /** What became of this agent's pulls. */
   pulls: ReadonlyMap<string, Pull>;
 }

@@ -5,7 +5,17 @@ import type { Memory, View } from '../../agent/hot-upgrade/view.ts';
 import { decide } from '../../agent/hot-upgrade/decide.ts';
 import type { Pod } from '../../api/kubernetes.ts';
 import { versionKey, type StateFile } from '../../api/pod-contract.ts';
-import { applied, granted, grantOf, injectedAnnotations, now, podOf, rfc, stateFile } from './hot-upgrade/scene.ts';
+import {
+  applied,
+  granted,
+  grantOf,
+  injectedAnnotations,
+  now,
+  podOf,
+  rfc,
+  stateFile,
+  there,
+} from './hot-upgrade/scene.ts';
 
 /** One pod from its grant on; what is told of each look. */
 function story(): {
@@ -113,7 +123,7 @@ test('a pull is told when it ends, trouble when it begins', (t) => {
   const images = (state?: 'running' | 'unclear'): Partial<View> => {
     const pull = { state: 'unclear', since: now, message: 'time-out' } as const;
     const entry = state === 'running' ? ({ state, since: now } as const) : pull;
-    return { images: { present: new Set(['mesh:empty']), pulls: new Map(state ? [['mesh:2', entry]] : []) } };
+    return { images: { present: there('mesh:empty'), pulls: new Map(state ? [['mesh:2', entry]] : []) } };
   };
   t.deepEqual(look(0, images()), []);
   t.deepEqual(reasons(pod(), look(10, images())), ['HotUpgradePulling']);

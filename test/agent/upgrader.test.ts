@@ -19,6 +19,7 @@ import type { Cluster, KubernetesObject } from '../../cluster/cluster.ts';
 import { clusterError } from '../../cluster/errors.ts';
 import { type Admission, createMemoryCluster } from '../../cluster/memory/cluster.ts';
 import { namespaces, pods } from '../../cluster/resource.ts';
+import { there } from './hot-upgrade/scene.ts';
 
 type WirePod = Pod & KubernetesObject;
 const NOW = Date.UTC(2026, 0, 1);
@@ -36,7 +37,7 @@ const grant: Grant = {
 
 interface World {
   cluster: Cluster;
-  node: NodeAccess & { present: Set<string>; pulled: string[] };
+  node: NodeAccess & { present: Map<string, string[]>; pulled: string[] };
   steps: string[];
   upgrader: Upgrader;
   pods: () => Promise<WirePod[]>;
@@ -51,7 +52,7 @@ async function world(
 ): Promise<World> {
   const cluster = createMemoryCluster({ now: () => NOW, ...(admit && { admit }) });
   await cluster.create(namespaces, { metadata: { name: 'test' } });
-  const present = new Set(['s:1', 's:2', 's:empty']);
+  const present = there('s:1', 's:2', 's:empty');
   const pulled: string[] = [];
   const node: World['node'] = {
     present,
@@ -151,7 +152,7 @@ test('an image that is not on the node is claimed, then pulled, and only then pu
   t.deepEqual(steps, ['p0 Pulling', 'p0 pull']);
   t.deepEqual(node.pulled, ['s:2']);
   t.is((await all()).map((pod) => imageOf(pod, second))[0], 's:empty');
-  node.present.add('s:2');
+  node.present.set('s:2', []);
   await look();
   t.is(steps.at(-1), 'p0 Upgrading');
 });

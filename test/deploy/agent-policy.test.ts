@@ -100,14 +100,14 @@ async function played(its: {
   const { cluster, agent, namespace, name, isBroken } = its;
   const key = { namespace, name };
   let clock = Date.now();
-  const images = { present: new Set<string>(), pulls: new Map<string, never>() };
+  const images = { present: new Map<string, string[]>(), pulls: new Map<string, never>() };
   const phases: string[] = [];
   const upgrader = createUpgrader({
     cluster: agent,
     node: {
       look: () => Promise.resolve({ stateFiles: new Map(), images }),
       attend: () => undefined,
-      pull: (image) => void images.present.add(image),
+      pull: (image) => void images.present.set(image, []),
       stopContainer: () => undefined,
     },
     maxConcurrent: 1,

@@ -15,7 +15,7 @@ import { readStateFile } from '../../../local/state-file.ts';
  * @param onPulled - called when a pull has ended
  */
 export function nodeAccess(kubelet: Kubelet, images: readonly string[], onPulled: () => void): NodeAccess {
-  const present = new Set(images);
+  const present = new Map(images.map((image) => [image, [image]]));
   const pulls = new Map<string, Pull>();
   return {
     look: (pod) =>

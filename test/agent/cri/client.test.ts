@@ -3,8 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
 import { connectRuntime, isConclusive } from '../../../agent/cri/client.ts';
-import { containersFrom } from '../../../agent/cri/containers.ts';
-import type { WireStatus } from '../../../agent/cri/protocol.ts';
+import { containersFrom, type Life } from '../../../agent/cri/containers.ts';
 import { temporaryDirectory } from '../../helpers/processes.ts';
 
 test('no socket: an error that names it, at once, and nothing conclusive', async (t) => {
@@ -35,7 +34,7 @@ test('one that hangs: an error at the deadline', async (t) => {
 });
 
 const second = (seconds: number): string => `${1_700_000_000 + seconds}000000000`;
-const life = (id: string, created: number, changes: Partial<WireStatus> = {}): WireStatus => ({
+const life = (id: string, created: number, changes: Partial<Life> = {}): Life => ({
   id,
   metadata: { name: 'echo-1', attempt: 0 },
   state: 'CONTAINER_RUNNING',
@@ -43,8 +42,11 @@ const life = (id: string, created: number, changes: Partial<WireStatus> = {}): W
   startedAt: second(created + 1),
   finishedAt: '0',
   exitCode: 0,
+  imageRef: '',
+  imageId: '',
   reason: '',
   labels: {},
+  image: [`image of ${id}`],
   ...changes,
 });
 
@@ -63,11 +65,12 @@ test('the newest life is the one that was made last, whatever attempt it calls i
   t.deepEqual(containers.get('echo-1'), {
     id: 'new',
     running: true,
+    image: ['image of new'],
     createdAt: at(20),
     startedAt: at(21),
-    exits: [{ id: 'old', startedBy: at(11), reason: 'OOMKilled', exitCode: 137 }],
+    exits: [{ id: 'old', image: ['image of old'], startedBy: at(11), reason: 'OOMKilled', exitCode: 137 }],
   });
-  t.deepEqual(containers.get('app'), { id: 'other', running: false, exits: [] });
+  t.deepEqual(containers.get('app'), { id: 'other', running: false, image: ['image of other'], exits: [] });
 });
 
 test('a life that ended is its own exit; one that never started began when it was made', (t) => {
@@ -75,6 +78,7 @@ test('a life that ended is its own exit; one that never started began when it wa
   t.deepEqual(containersFrom([ended]).get('echo-1'), {
     id: 'a',
     running: false,
-    exits: [{ id: 'a', startedBy: 1_700_000_010_000, reason: 'StartError', exitCode: 128 }],
+    image: ['image of a'],
+    exits: [{ id: 'a', image: ['image of a'], startedBy: 1_700_000_010_000, reason: 'StartError', exitCode: 128 }],
   });
 });

@@ -6,6 +6,7 @@ import type { View } from '../../../agent/hot-upgrade/view.ts';
 import type { GrantedSidecar } from '../../../api/grant.ts';
 import type { Pod } from '../../../api/kubernetes.ts';
 import { hashKey, inPlaceStateKey, versionAltKey, versionKey, workingKey } from '../../../api/pod-contract.ts';
+import type { StateFile } from '../../../api/pod-contract.ts';
 import type { ContainerScene } from './scene.ts';
 import {
   applied,
@@ -20,6 +21,7 @@ import {
   seen,
   stateFile,
   viewOf,
+  there,
 } from './scene.ts';
 
 const mesh: GrantedSidecar = { image: 'mesh:2', emptyImage: 'E' };
@@ -258,16 +260,38 @@ test('what the idle life did before is no failure of the new one', (t) => {
 
 test('a copy that was killed while its hook hid it: the hook failed, and the kubelet did it', (t) => {
   const hidden = upgrading({ id: 'B0' });
-  const reasonAfter = (exitCode: number, reason = 'Error'): string | undefined => {
+  const reasonAfter = (exitCode: number, reason = 'Error', ...states: StateFile[]): string | undefined => {
     const exits = [{ id: 'B1', reason, exitCode, startedBy: now }];
     const runtime = new Map([['mesh-2', { id: 'B1', running: false, exits }]]);
-    const step = look(viewOf(hidden, { ...files(stateFile('1', 'serving')), runtime }));
+    const step = look(viewOf(hidden, { ...files(stateFile('1', 'serving'), ...states), runtime }));
     return recordsOn(applied(hidden, step)).get('s')?.reason;
   };
   t.is(reasonAfter(137), 'PostStartFailed');
   t.is(reasonAfter(143), 'PostStartFailed');
   t.is(reasonAfter(137, 'OOMKilled'), 'Crashed');
   t.is(reasonAfter(1), 'Crashed');
+  t.is(reasonAfter(0, 'Completed', stateFile('200', 'stopped')), 'PostStartFailed', 'it took SIGTERM');
+  t.is(reasonAfter(0, 'Completed', stateFile('200', 'serving')), 'Crashed');
+});
+
+test('a copy that the kubelet still started with the image from before the last patch', (t) => {
+  const its = upgrading({ id: 'B0' });
+  const images = { present: there('mesh:1', 'mesh:2', 'mesh:old', 'E'), pulls: new Map() };
+  const patchedAt = now - 60_000;
+  const step = (image: string, startedBy: number, running = false, at = patchedAt + 5_000): Step => {
+    const life = { id: 'B1', image: [`id/${image}`, 'B1@digest'] };
+    const exits = running ? [] : [{ ...life, startedBy, exitCode: 0 }];
+    const runtime = new Map([['mesh-2', { ...life, running, startedAt: startedBy, exits }]]);
+    const shown = running ? upgrading(fresh('B1')) : its;
+    // Without the SDK, nothing but the container itself tells what it is.
+    return look(viewOf(shown, { ...files(), images, runtime, now: at }));
+  };
+  t.is(step('mesh:old', patchedAt + 1_000).do, 'wait', 'it made room for the new one');
+  t.like(step('mesh:2', patchedAt + 1_000), { do: 'patch', phase: 'RollingBack' });
+  t.like(step('mesh:old', patchedAt + 30_000, false, now), { do: 'patch', phase: 'RollingBack' }, 'a tag was moved');
+  t.is(step('mesh:old', patchedAt + 1_000, true).do, 'wait', 'it does not serve');
+  t.like(step('mesh:2', patchedAt + 1_000, true), { do: 'patch', phase: 'Resetting' });
+  t.like(step('mesh:old', patchedAt + 30_000, true, now), { do: 'patch', phase: 'Resetting' }, 'a tag was moved');
 });
 
 test('nothing is rolled back to a copy that cannot take back: Degraded, and looked at again', (t) => {
@@ -510,7 +534,7 @@ test('without the SDK the kubelet is believed, unless it was restarted', (t) => 
 
 test('an image that is not on the node is claimed, pulled, and then upgraded to', (t) => {
   const images = (...pulls: [string, 'running' | 'pulled' | 'absent' | 'unclear'][]) => ({
-    present: new Set(['mesh:1', 'E']),
+    present: there('mesh:1', 'E'),
     pulls: new Map(pulls.map(([image, state]) => [image, { state, since: now, message: 'm' } as never])),
   });
   const view = (its: Pod, ...pulls: Parameters<typeof images>) =>
@@ -541,7 +565,7 @@ test('the old copy is not emptied while the empty image cannot be had', (t) => {
     look(
       viewOf(from, {
         ...files(stateFile('1', 'drained'), stateFile('200', 'serving')),
-        images: { present: new Set(present), pulls: new Map(pull ? [['E', pull as never]] : []) },
+        images: { present: there(...present), pulls: new Map(pull ? [['E', pull as never]] : []) },
       }),
     );
   t.deepEqual(step(its, []), { do: 'pull', set: 's', image: 'E' });

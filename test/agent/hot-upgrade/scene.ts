@@ -130,3 +130,7 @@ export const imagesOn = (pod: Pod): Record<string, string | undefined> =>
   Object.fromEntries(
     [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].map(({ name, image }) => [name, image]),
   );
+
+/** Images that are on the node. */
+export const there = (...images: readonly string[]): Map<string, string[]> =>
+  new Map(images.map((image) => [image, [`id/${image}`]]));

@@ -16,7 +16,7 @@ import {
 } from '../../../api/pod-contract.ts';
 import type { RecordedPhase, UpgradeRecord } from '../../../api/upgrade-record.ts';
 import { printRecords, readRecords } from '../../../api/upgrade-record.ts';
-import { applied, now, podOf, rfc, stateFile } from './scene.ts';
+import { applied, now, podOf, rfc, stateFile, there } from './scene.ts';
 
 // An abstract pod with one hot pair, its kubelet, its two processes and the node's images. Times are only "passed" or not, versions
 // only their order, container IDs only "the one before the last patch" or not: so there are finitely many worlds.
@@ -123,7 +123,7 @@ export function viewOf(world: World, setting: Setting): View {
     };
     return { name, image: copy.want, status };
   });
-  const there = Object.entries(world.images).filter(([, state]) => state === 'there');
+  const onNode = Object.entries(world.images).filter(([, state]) => state === 'there');
   const pulls = Object.entries(world.images).filter(([, state]) => state !== 'there' && state !== 'missing');
   return {
     pod: podOf(containers, annotations),
@@ -135,7 +135,7 @@ export function viewOf(world: World, setting: Setting): View {
       ? {}
       : {
           images: {
-            present: new Set(['v1', ...there.map(([image]) => image)]),
+            present: there('v1', ...onNode.map(([image]) => image)),
             pulls: new Map(pulls.map(([image, state]) => [image, { state, since: now, message: state } as never])),
           },
         }),

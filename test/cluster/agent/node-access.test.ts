@@ -145,7 +145,7 @@ nodeTest('sees the state files, the containers and their ends, the images, and w
       ['8', 'serving'],
     ],
   );
-  t.deepEqual([...(view.images?.present ?? [])], [v2]);
+  t.deepEqual([...(view.images?.present.keys() ?? [])], [v2]);
   for (const copy of [first, second]) {
     const life = view.runtime?.get(copy);
     const shown = Date.parse(containerOf(pod, copy)?.state?.running?.startedAt ?? '');
@@ -162,7 +162,7 @@ nodeTest('sees the state files, the containers and their ends, the images, and w
 
   const patched = await scene.setImage('pod', second, v2);
   const next = await until('a new life', async () => {
-    const seen = await node.look(patched);
+    const seen = await node.look(annotated(patched, grantOf(v2, v2)));
     const life = seen.runtime?.get(second);
     return life?.running && life.id !== containerIdOf(pod, second) ? seen : undefined;
   });
@@ -171,6 +171,10 @@ nodeTest('sees the state files, the containers and their ends, the images, and w
     [[containerIdOf(pod, second), 3, 'Error']],
   );
   t.is(next.runtime?.get(first)?.id, containerIdOf(pod, first));
+  const named = next.images?.present.get(v2) ?? [];
+  const isV2 = (image: readonly string[] = []): boolean => image.some((name) => named.includes(name));
+  t.true(isV2(next.runtime?.get(second)?.image), 'its image is known by the same name');
+  t.false(isV2(next.runtime?.get(second)?.exits[0]?.image) || isV2(next.runtime?.get(first)?.image));
   t.deepEqual(node.errors, []);
 });
 

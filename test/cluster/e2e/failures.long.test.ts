@@ -5,12 +5,15 @@ import type { Files } from '../../../deploy/image/files.ts';
 import { findContainer } from '../../../api/containers.ts';
 import type { FailureReason } from '../../../api/upgrade-record.ts';
 import { slots } from '../../helpers/slots.ts';
+import { kubectl } from '../controller/kubectl.ts';
 import { addImages } from '../node/image.ts';
 import { containerIdOf } from '../node/container.ts';
 import { nodeTest } from '../node/node-test.ts';
+import { startRegistry } from '../node/registry.ts';
 import { isReady, type WirePod } from '../node/scene.ts';
 import { echoImage, names } from './images.ts';
 import { hotSide, idleCopy, recordOf, startScene, workingCopy, type Scene, type SidecarContainer } from './scene.ts';
+import { installedCluster } from './system.ts';
 import { assertUnnoticed, givesUp, LOAD, neverServes, program, script, startTrial } from './trial.ts';
 
 /** Each may wait for its turn. */
@@ -29,7 +32,8 @@ interface Case {
   files: Files;
   side?: Partial<SidecarContainer>;
   settings?: NonNullable<SidecarContainer['upgradeStrategy']>;
-  reason: FailureReason;
+  /** One of them: where there are two, it depends on who is heard first, the runtime or the kubelet. */
+  reasons: readonly FailureReason[];
   /** The longest that the pod may be not ready in all, in milliseconds; without it, not at all. */
   unreadyMs?: number;
   /** A process that served them dies: its clients' connections too. */
@@ -40,13 +44,14 @@ const cases: Case[] = [
   {
     title: 'an image that crashes',
     files: program('process.exit(3);'),
-    reason: 'Crashed',
+    // The hook of a dead process fails, too.
+    reasons: ['Crashed', 'PostStartFailed'],
     unreadyMs: UNREADY_MS,
   },
   {
     title: 'a postStart hook that exits 1',
     files: { '/migrate.sh': script('exit 1') },
-    reason: 'PostStartFailed',
+    reasons: ['PostStartFailed'],
     unreadyMs: UNREADY_MS,
     // Its SIGTERM came before Node could take it: it served until it was killed.
     isNoticed: true,
@@ -54,20 +59,20 @@ const cases: Case[] = [
   {
     title: 'baton migrate, which gives up',
     files: givesUp,
-    reason: 'ReportedError',
+    reasons: ['ReportedError'],
   },
   {
     title: 'a migration that hangs',
     files: neverServes,
     settings: { migrationTimeoutSeconds: TIMEOUT_SECONDS },
-    reason: 'DeadlineExceeded',
+    reasons: ['DeadlineExceeded'],
     unreadyMs: UNREADY_MS,
   },
   {
     title: 'a hook that hangs although its process serves',
     files: { '/migrate.sh': script('exec sleep 600') },
     settings: { migrationTimeoutSeconds: TIMEOUT_SECONDS },
-    reason: 'DeadlineExceeded',
+    reasons: ['DeadlineExceeded'],
     unreadyMs: UNREADY_MS,
   },
   {
@@ -75,7 +80,7 @@ const cases: Case[] = [
     files: { '/unready': { content: '' } },
     side: { readinessProbe: { exec: { command: ['/bin/sh', '-c', 'test ! -e /unready'] }, periodSeconds: 1 } },
     settings: { migrationTimeoutSeconds: TIMEOUT_SECONDS },
-    reason: 'DeadlineExceeded',
+    reasons: ['DeadlineExceeded'],
     unreadyMs: TIMEOUT_SECONDS * 1000 + UNREADY_MS,
   },
   {
@@ -96,7 +101,7 @@ const cases: Case[] = [
       },
     },
     settings: { soakSeconds: 60 },
-    reason: 'HeartbeatLost',
+    reasons: ['HeartbeatLost'],
     unreadyMs: UNREADY_MS,
     isNoticed: true,
   },
@@ -106,7 +111,7 @@ const cases: Case[] = [
 const badImages = Object.fromEntries(cases.map(({ title, files }) => [title, echoImage('bad', files)]));
 let images: Promise<Record<string, string>> | undefined;
 
-for (const { title, side = {}, settings = {}, reason, unreadyMs = 0, isNoticed } of cases) {
+for (const { title, side = {}, settings = {}, reasons, unreadyMs = 0, isNoticed } of cases) {
   nodeTest(`${title}: rolled back`, async (t) => {
     const scene = await startScene(t);
     t.timeout(TEST_TIMEOUT_MS);
@@ -125,9 +130,11 @@ for (const { title, side = {}, settings = {}, reason, unreadyMs = 0, isNoticed }
       await scene.untilPod('Ready', 'pod', isReady);
       t.log(`over after ${after()} ms`);
       const message = await trial.untilTold('HotUpgradeFailed');
-      t.is(recordOf(pod, scene.name)?.reason, reason, message);
+      const { reason } = recordOf(pod, scene.name) ?? {};
+      if (!reason || !reasons.includes(reason)) return t.fail(message);
       assertOld(t, pod, before);
       await assertCounted(t, scene);
+      await assertDescribed(t, scene, reason);
       const seen = await trial.end();
       if (isNoticed) t.true(seen.requests.failed <= LOAD.connections + 1 && seen.connections.refused === 0);
       else assertUnnoticed(t, seen);
@@ -136,6 +143,35 @@ for (const { title, side = {}, settings = {}, reason, unreadyMs = 0, isNoticed }
       t.true(seen.isReady);
     });
   });
+}
+
+nodeTest('an image that the registry has not: the pod is as it was', async (t) => {
+  const scene = await startScene(t);
+  t.timeout(TEST_TIMEOUT_MS);
+  const { address } = await startRegistry(t);
+  await inTurn(async () => {
+    await scene.createSet();
+    const before = await scene.startPod('pod');
+    const trial = await startTrial(t, scene);
+    await scene.publish({ containers: [hotSide(`${address}/echo:none`)] });
+    const pod = await trial.untilPhase('Failed');
+    t.log(await trial.untilTold('HotUpgradeFailed'));
+    t.is(recordOf(pod, scene.name)?.reason, 'ImageNotFound');
+    t.deepEqual(pod.spec, before.spec);
+    assertOld(t, pod, before);
+    await assertCounted(t, scene);
+    await assertDescribed(t, scene, 'ImageNotFound');
+    const seen = await trial.end();
+    assertUnnoticed(t, seen);
+    t.deepEqual(seen.gaps, []);
+  });
+});
+
+/** What people look at first says why. */
+async function assertDescribed(t: ExecutionContext, { namespace }: Scene, reason: FailureReason): Promise<void> {
+  const facts = await installedCluster(t);
+  const described = await kubectl({ controlPlane: facts }, 'describe', 'pod', '--namespace', namespace, 'pod');
+  t.regex(described, new RegExp(`Warning +HotUpgradeFailed .*${reason}: `));
 }
 
 /** As it was before the upgrade. */

@@ -5,11 +5,13 @@ import { findContainer } from '../../../api/containers.ts';
 import type { Container } from '../../../api/kubernetes.ts';
 import { copies, grantKey, injectedLabel, workingKey } from '../../../api/pod-contract.ts';
 import { printGrants } from '../../../api/grant.ts';
+import type { UpgradePhase } from '../../../api/upgrade-record.ts';
 import { pods, sidecarSets } from '../../../cluster/resource.ts';
 import { slots } from '../../helpers/slots.ts';
 import { until } from '../../helpers/processes.ts';
 import { addImages } from '../node/image.ts';
 import { nodeTest } from '../node/node-test.ts';
+import { startRegistry } from '../node/registry.ts';
 import { isReady, type WirePod } from '../node/scene.ts';
 import { echoImage, names } from './images.ts';
 import {
@@ -21,7 +23,7 @@ import {
   type Scene,
   type SidecarContainer,
 } from './scene.ts';
-import { assertUnnoticed, eventsOf, neverServes, phaseNow, script, startTrial } from './trial.ts';
+import { assertUnnoticed, eventsOf, givesUp, neverServes, phaseNow, script, startTrial, type Trial } from './trial.ts';
 
 /** Each may wait for its turn. */
 const TEST_TIMEOUT_MS = 300_000;
@@ -35,64 +37,95 @@ const late = {
   },
 };
 
-type Images = Record<'late' | 'hanging', string>;
+type Images = Record<'late' | 'hanging' | 'failing', string>;
 let imported: Promise<Images> | undefined;
 /** All at once: they have the same layers but one. */
 const imagesOn = (t: ExecutionContext, { node }: Scene): Promise<Images> =>
   (imported ??= addImages(t, node, {
     late: echoImage('late', late),
+    failing: echoImage('failing', givesUp),
     hanging: echoImage('hanging', { ...neverServes, '/migrate.sh': script('exec sleep 600') }),
   }));
 
 const side = (image: string): SidecarContainer => hotSide(image, { upgradeStrategy: { soakSeconds: 2 } });
 
-interface Intervention {
-  what: string;
-  act: (scene: Scene) => Promise<unknown>;
-  /** What serves in the end; the first new version where it is not said. */
-  image?: string;
-}
-
-const interventions: Intervention[] = [
-  {
-    what: 'another version is published',
-    act: ({ publish }) => publish({ containers: [side(names.v3)] }),
-    image: names.v3,
-  },
-  { what: 'the set is paused', act: ({ publish }) => publish({ updateStrategy: { paused: true } }) },
-  { what: 'the change is reverted', act: ({ publish }) => publish({ containers: [side(names.v1)] }), image: names.v1 },
-  { what: 'the set is deleted', act: ({ cluster, name }) => cluster.delete(sidecarSets, { name }) },
+/** What people do, and the image that they ask for by it. */
+const interventions: [what: string, act: (scene: Scene) => Promise<unknown>, image?: string][] = [
+  ['another version is published', ({ publish }) => publish({ containers: [side(names.v3)] }), names.v3],
+  ['the set is paused', ({ publish }) => publish({ updateStrategy: { paused: true } })],
+  ['the change is reverted', ({ publish }) => publish({ containers: [side(names.v1)] }), names.v1],
+  ['the set is deleted', ({ cluster, name }) => cluster.delete(sidecarSets, { name })],
 ];
 
-for (const phase of ['Upgrading', 'Soaking'] as const) {
-  for (const { what, act, image } of interventions) {
+/** In each phase: the version that is under way, and what serves in the end where nothing else was asked for. */
+const moments: [phase: UpgradePhase, next: keyof Images, end: keyof Images | 'v1'][] = [
+  ['Upgrading', 'late', 'late'],
+  ['Soaking', 'late', 'late'],
+  ['Resetting', 'late', 'late'],
+  ['RollingBack', 'failing', 'v1'],
+];
+
+for (const [phase, next, end] of moments) {
+  for (const [what, act, image] of interventions) {
     nodeTest(`${what} in phase ${phase}: it ends well, and nobody notices`, async (t) => {
       const scene = await startScene(t);
       t.timeout(TEST_TIMEOUT_MS);
-      const { late: next } = await imagesOn(t, scene);
+      const images = { ...(await imagesOn(t, scene)), v1: names.v1 };
       await inTurn(async () => {
         await scene.createSet({ containers: [side(names.v1)] });
         await scene.startPod('pod');
         const trial = await startTrial(t, scene);
-        await scene.publish({ containers: [side(next)] });
+        await scene.publish({ containers: [side(images[next])] });
         await trial.untilPhase(phase);
-        const began = performance.now();
-        await act(scene);
-        await scene.untilPod('it is over', 'pod', (pod) => isAtRest(pod, scene.name, image ?? next));
-        t.log(`over after ${Math.round(performance.now() - began)} ms, ${trial.phase()}`);
-        const seen = await trial.end();
-        assertUnnoticed(t, seen);
-        t.deepEqual(seen.gaps, []);
+        await endsWell(t, scene, trial, act, image ?? images[end]);
       });
     });
   }
+}
+
+for (const [what, act, image = names.v1] of interventions) {
+  nodeTest(`${what} in phase Pulling: what was not begun is taken back`, async (t) => {
+    const scene = await startScene(t);
+    t.timeout(TEST_TIMEOUT_MS);
+    const registry = await startRegistry(t);
+    const next = await registry.push({ name: 'echo:next', ...echoImage('next') });
+    await inTurn(async () => {
+      await scene.createSet({ containers: [side(names.v1)] });
+      const { spec } = await scene.startPod('pod');
+      const trial = await startTrial(t, scene);
+      registry.trouble('hanging');
+      await scene.publish({ containers: [side(next)] });
+      await trial.untilPhase('Pulling');
+      const { spec: pulling } = await scene.untilPod('Pulling', 'pod', () => true);
+      t.deepEqual(pulling, spec);
+      await endsWell(t, scene, trial, act, image);
+      registry.trouble();
+    });
+  });
+}
+
+/** The pod comes to rest with that image, and its clients notice nothing of it all. */
+async function endsWell(
+  t: ExecutionContext,
+  scene: Scene,
+  trial: Trial,
+  act: (scene: Scene) => Promise<unknown>,
+  image: string,
+): Promise<void> {
+  const began = performance.now();
+  await act(scene);
+  await scene.untilPod('it is over', 'pod', (pod) => isAtRest(pod, scene.name, image));
+  t.log(`over after ${Math.round(performance.now() - began)} ms, ${trial.phase() ?? 'no upgrade'}`);
+  const seen = await trial.end();
+  assertUnnoticed(t, seen);
+  t.deepEqual(seen.gaps, []);
 }
 
 /** No upgrade goes on, that image serves, and the other copy is empty. */
 function isAtRest(pod: WirePod, set: string, image: string): boolean {
   const imageOf = (container: string): string | undefined => findContainer(pod, container)?.container.image;
   return (
-    ['Done', 'Failed'].includes(phaseNow(pod, set) ?? '') &&
+    ['Done', 'Failed', 'Withdrawn'].includes(phaseNow(pod, set) ?? '') &&
     imageOf(workingCopy(pod)) === image &&
     imageOf(idleCopy(pod)) === names.empty
   );
@@ -148,7 +181,11 @@ nodeTest(
     const copyOf = (name: string): Container => ({
       ...appContainer([]),
       name,
-      env: [{ name: 'BATON_DIR', value: '/run/baton' }],
+      env: [
+        { name: 'CALLS', value: '' },
+        { name: 'SERVES', value: name === first ? '8001' : '8002' },
+        { name: 'BATON_DIR', value: '/run/baton' },
+      ],
     });
     const block = async (name: string, text: string): Promise<void> => {
       await cluster.create<WirePod>(pods, {

@@ -51,7 +51,7 @@ export async function nodeScene(t: ExecutionContext, facts: ClusterFacts, index 
         return holds(seen) ? seen : undefined;
       };
       return until(what, look, ms).catch((error: unknown) => {
-        throw new Error(`${what}: ${JSON.stringify(seen?.status)}`, { cause: error });
+        throw new Error(`${what}: ${JSON.stringify([seen?.metadata.annotations, seen?.status])}`, { cause: error });
       });
     },
     async setImage(name, container, image) {

@@ -5,6 +5,7 @@ import type { Pod } from '../../../api/kubernetes.ts';
 import type { SidecarSet } from '../../../api/sidecar-set.ts';
 import { factsOf } from '../../../controller/rollout/facts.ts';
 import { subjectOf } from '../../../controller/rollout/subject.ts';
+import { there } from '../../agent/hot-upgrade/scene.ts';
 import { afterWrites, EMPTY, now, planOf, podOf, setWith, verdictOf, written } from './scene.ts';
 
 // The plan and the agents of five nodes, step by step. No kubelet: a pod that is changed stays at Upgrading.
@@ -28,7 +29,7 @@ function tended(pod: Pod, images: readonly string[]): Pod {
     pod,
     now: now + 1000,
     stateFiles: new Map(),
-    images: { present: new Set([EMPTY, ...images]), pulls: new Map() },
+    images: { present: there(EMPTY, ...images), pulls: new Map() },
     mayStart: true,
   };
   const { step } = decide(view, { firstLookAt: now });
