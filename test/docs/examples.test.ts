@@ -50,7 +50,10 @@ for (const { page, line, index, text } of blocks) {
   if (prelude === null || prelude === undefined) continue;
   test(`${page}:${line} runs`, async (t) => {
     const folder = temporaryDirectory(t);
-    let code = text.replaceAll('/run/admin.sock', `${folder}/admin.sock`);
+    // Where the demo's processes of the whole machine meet is none of this test's.
+    let code = text
+      .replaceAll('/run/admin.sock', `${folder}/admin.sock`)
+      .replaceAll("protocol: 'bare'", `protocol: 'bare', bareSocket: '${folder}/migrate.sock'`);
     for (const [port] of text.matchAll(/(?<=port: )\d+/g)) code = code.replace(port, String(await freePort()));
     const program = `${prelude}\n${code}\nconsole.log('it ran');process.exit();`;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
