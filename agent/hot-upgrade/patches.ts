@@ -7,6 +7,7 @@ import type { Annotations, HashEntry } from '../../api/pod-annotations.ts';
 import { printHashes, readHashes, recordedImageIDs, upgradedAnnotations } from '../../api/pod-annotations.ts';
 import { grantKey, hashKey, inPlaceStateKey, otherCopy, upgradeKey } from '../../api/pod-contract.ts';
 import { valueOr } from '../../api/reading.ts';
+import { settledAnnotations } from '../../api/settled.ts';
 import type { UpgradeRecord } from '../../api/upgrade-record.ts';
 import { printWithRecord } from '../../api/upgrade-record.ts';
 import type { JsonPatch } from '../../cluster/cluster.ts';
@@ -88,7 +89,7 @@ export function upgrade(
     ...(waits ? {} : { result: 'done' }),
   };
   const { hash, sidecarList, controllerRevision } = grant;
-  const written = upgradedAnnotations(annotations, {
+  const written = upgradedAnnotations(settledAnnotations(view.pod, set), {
     set,
     hash,
     sidecarList,

@@ -3,13 +3,16 @@ import type { Pod } from '../../api/kubernetes.ts';
 import { rolesOf } from '../../api/hot-pair.ts';
 import { upgradedAnnotations } from '../../api/pod-annotations.ts';
 import { patchAnnotations } from '../../api/pod-metadata.ts';
+import { grantKey } from '../../api/pod-contract.ts';
+import { settledAnnotations } from '../../api/settled.ts';
 import type { JsonPatch } from '../../cluster/cluster.ts';
+import { grantsWithout } from './grants.ts';
 import { annotationPatch, podWrite, type PodWrite } from './pod-write.ts';
 import type { Sidecar, Subject } from './subject.ts';
 
 /**
  * The one write of a cold upgrade (`sidecarset.md` 3.3 and 4.8): images, hash, the image IDs until now, and last
- * `patchPodMetadata`. Nothing else of the pod is touched (Q24). The resourceVersion keeps a pod without a node without one.
+ * `patchPodMetadata`; the set's grant goes. Nothing else of the pod is touched (Q24). The resourceVersion keeps a pod without a node without one.
  *
  * @param controllerRevision - the newest revision's name
  * @param now - milliseconds since the epoch
@@ -31,12 +34,13 @@ export function coldWrite(
   }
   const annotations = pod.metadata?.annotations ?? {};
   const upgrade = { set: name, hash, sidecarList, imageIDs, now, ...(controllerRevision && { controllerRevision }) };
-  const upgraded = upgradedAnnotations(annotations, upgrade);
+  const upgraded = upgradedAnnotations(settledAnnotations(pod, name), upgrade);
   const { patchPodMetadata } = set.spec;
   const changes = patchPodMetadata
     ? patchAnnotations({ ...annotations, ...upgraded }, patchPodMetadata).annotations
     : upgraded;
-  return podWrite(pod, [...images, ...annotationPatch(pod, changes)]);
+  // An agent would take a grant that it is done with for one that was undone, and carry it out again.
+  return podWrite(pod, [...images, ...annotationPatch(pod, { ...changes, [grantKey]: grantsWithout(pod, name) })]);
 }
 
 /** The container that gets the image; a hot sidecar's only while the pod is on no node, when none of its copies runs. */

@@ -53,9 +53,14 @@ export function grantWrite(pod: Pod, { name }: Subject, grant: Grant): PodWrite 
 
 /** Takes a grant back that no agent has claimed. */
 export function withdrawal(pod: Pod, { name }: Pick<Subject, 'name'>): PodWrite {
+  return podWrite(pod, annotationPatch(pod, { [grantKey]: grantsWithout(pod, name) }));
+}
+
+/** The annotation without this set's grant, and without those that an agent is done with. */
+export function grantsWithout(pod: Pod, set: string): string | undefined {
   const grants = openGrants(pod);
-  grants.delete(name);
-  return podWrite(pod, annotationPatch(pod, { [grantKey]: grants.size > 0 ? printGrants(grants) : undefined }));
+  grants.delete(set);
+  return grants.size > 0 ? printGrants(grants) : undefined;
 }
 
 /** Whether the pod has a grant of this set that no agent has claimed; for sets that are gone. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { parseMessage } from '../../sdk/messages.ts';
+import { pages } from './blocks.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -80,13 +81,6 @@ test("the README's sidecar is the smallest example", (t) => {
 });
 
 test('links in the documentation lead somewhere', (t) => {
-  const pages = [
-    'README.md',
-    'CONTRIBUTING.md',
-    ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.md'))
-      .map((file) => join('docs', file)),
-  ];
   const anchor = (heading: string): string =>
     heading
       .toLowerCase()
