@@ -127,7 +127,7 @@ export const rollouts: readonly Row[] = [
         ],
       },
       {
-        title: 'Pods in trouble',
+        title: 'Pods in trouble, by SidecarSet',
         description: 'failed: rolled back. blocked, noAgent, notUpgradable: see docs/plan.md.',
         kind: 'stack',
         unit: 'short',
