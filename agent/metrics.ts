@@ -1,3 +1,4 @@
+import { failureReasons } from '../api/upgrade-record.ts';
 import { SHORT, type Meters } from '../cluster/service/meters.ts';
 import type { News } from './chronicle.ts';
 
@@ -13,6 +14,8 @@ export interface Metrics {
 
 const PHASES = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1200];
 const PAUSES = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
+const RESULTS = ['done', 'withdrawn', 'gone'] as const;
+const PROBLEMS = ['Degraded', 'Blocked', 'HeldBack'] as const;
 const FATES = ['moved', 'finished', 'cut'] as const;
 
 /** @param asked - what is asked when the metrics are read */
@@ -34,7 +37,11 @@ export function createMetrics(
   asked('baton_upgrades_in_progress', 'Pods whose upgrade is under way.', now.inProgress);
   asked('baton_upgrades_waiting', 'Granted pods that wait for others of the node.', now.waiting);
   asked('baton_node_pods', 'Injected pods of the node.', now.pods);
+  // What begins at 1 does not increase: the first of each would be seen by nobody.
   for (const fate of FATES) connections.inc({ fate }, 0);
+  for (const result of RESULTS) upgrades.inc({ result, reason: '' }, 0);
+  for (const reason of failureReasons) upgrades.inc({ result: 'failed', reason }, 0);
+  for (const problem of PROBLEMS) problems.inc({ problem }, 0);
 
   return {
     happened(news) {

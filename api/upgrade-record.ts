@@ -14,7 +14,7 @@ export type RecordedPhase = (typeof recordedPhases)[number];
 /** Soaking is never written: it is seen. */
 export type UpgradePhase = RecordedPhase | 'Soaking';
 
-const failureReasons = [
+export const failureReasons = [
   'BadGrant',
   'ImageNotFound',
   'ImageUnavailable',

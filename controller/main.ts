@@ -1,6 +1,7 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { X509Certificate } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiError } from '../api/error.ts';
 import { createKubernetesCluster } from '../cluster/kubernetes/client.ts';
@@ -123,6 +124,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
     signal: stopCertificates.signal,
     onError: onError('webhook certificates'),
     async onKeyPair(keyPair) {
+      metrics.certified(Date.parse(new X509Certificate(keyPair.certificate).validTo));
       if (webhook) {
         webhook.setKeyPair(keyPair);
         return;

@@ -23,7 +23,7 @@ export interface RolloutsOptions {
   /** How many pods of a set are written at once. */
   parallel: number;
   /** Told of each step that was taken. */
-  onStep?: (set: string, plan: Plan) => void;
+  onStep?: (set: SidecarSet, plan: Plan) => void;
   /** Told what people are to be told of a set. */
   onEvent?: (set: SidecarSet, event: Happening) => void;
   /** Told of a set that is gone. */
@@ -114,7 +114,7 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
         mine.gathering = Math.min(GATHERING.most, Math.max(GATHERING.least, time));
       },
     });
-    onStep?.(name, plan);
+    onStep?.(set, plan);
     const verdicts = new Set(plan.pods.map(({ verdict }) => verdict));
     if (cut.short) return 0;
     if (verdicts.has('grant')) again = Math.min(again, AGAIN.granted);

@@ -36,6 +36,10 @@ export function conditionsOf(
   });
 }
 
+/** Whether pods are being upgraded or wait for others: it is neither complete, paused or halted, nor kept back by its partition. */
+export const isUpgrading = (set: SidecarSet, plan: Pick<Plan, 'pods' | 'matched' | 'halted' | 'status'>): boolean =>
+  progressing(set, plan, countVerdicts(plan)).reason === 'Upgrading';
+
 type Counts = ReadonlyMap<Verdict, number>;
 
 function countVerdicts({ pods }: Pick<Plan, 'pods'>): Counts {

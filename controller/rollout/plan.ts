@@ -136,13 +136,17 @@ function judgeAll(pods: readonly Pod[], look: (pod: Pod) => Found, subject: Subj
       if (outcome.candidate !== 'finish') judged.waiting.push(judged.matched.length);
     } else {
       judged.verdicts.set(pod, outcome);
-      if (outcome.verdict === 'failed') judged.failed.push(facts);
+      if (outcome.verdict === 'failed' || isRolledBack(facts, subject)) judged.failed.push(facts);
       if (outcome.verdict === 'notUpgradable') judged.notUpgradable.push(facts);
     }
     judged.matched.push(facts);
   }
   return judged;
 }
+
+/** A roll-back is a failure as soon as it begins: not only when the emptied copies are seen to run. */
+const isRolledBack = ({ upgrade }: PodFacts, { attempt }: Subject): boolean =>
+  upgrade?.phase === 'RollingBack' && upgrade.record.revision === attempt;
 
 /** Tells the nodes whose agent is at work, or was a moment ago, for any set; looked for only when somebody asks. */
 function agentsSeen(pods: readonly Pod[], now: number): (node: string) => boolean {

@@ -60,7 +60,7 @@ test('only containers that are known to be new since are left out of what was re
 
 test('where nothing is known the annotations stay as they are', (t) => {
   for (const pod of [podWith({ hash: 'h3' }), podWith({ records: '{}' }), podWith({ records: 'none' })]) {
-    t.is(settledAnnotations(pod, 's'), pod.metadata?.annotations);
+    t.is(settledAnnotations(pod, 's'), pod.metadata?.annotations ?? {});
   }
   t.deepEqual(settledAnnotations({ metadata: {} }, 's'), {});
   t.is(settledAnnotations(podWith(), 'other')[inPlaceStateKey], podWith().metadata?.annotations?.[inPlaceStateKey]);

@@ -64,7 +64,7 @@ export async function startController(t: ExecutionContext, cluster: Cluster, par
     watched,
     now: Date.now,
     parallel,
-    onStep: (set, plan) => plans.set(set, plan),
+    onStep: ({ metadata }, plan) => plans.set(metadata.name ?? '', plan),
     onFailure: (_, error) => failures.push(error),
   });
   let stopped: Promise<void> | undefined;

@@ -4,7 +4,7 @@ import { attemptOf, printGrants, readGrants, type Grant } from '../../../api/gra
 import type { Pod } from '../../../api/kubernetes.ts';
 import { grantKey, hashKey, inPlaceStateKey, resumeKey, upgradeKey, workingKey } from '../../../api/pod-contract.ts';
 import type { SidecarSet, UpdateStrategy } from '../../../api/sidecar-set.ts';
-import type { RecordedPhase } from '../../../api/upgrade-record.ts';
+import type { RecordedPhase, UpgradeRecord } from '../../../api/upgrade-record.ts';
 import { factsOf, wellFormed } from '../../../controller/rollout/facts.ts';
 import { subjectOf } from '../../../controller/rollout/subject.ts';
 import type { Plan } from '../../../controller/rollout/plan.ts';
@@ -116,7 +116,7 @@ test('unclaimed grants come first, also when the order has changed since', (t) =
 });
 
 test('maxUnavailable counts Upgrading and RollingBack; Soaking pods serve; a grant at Pulling holds its place', (t) => {
-  const set = v2({ maxUnavailable: 2 });
+  const set = v2({ maxUnavailable: 2, failureThreshold: 2 });
   const free = (pod: Pod): number => planOf(set, [pod, ...podsOf(v1, 4).slice(1)]).grant.length;
   t.is(free(at('Upgrading', set, podOf(v1, 'p0'))), 1);
   t.is(free(at('RollingBack', set, podOf(v1, 'p0'))), 1);
@@ -247,7 +247,7 @@ test('an agent that is busy with other pods of its node is there: its grants are
 });
 
 test('an agent that dies at work holds up neither the grants of its node nor, while its pod is ready, the set', (t) => {
-  const set = v2({ maxUnavailable: 1 });
+  const set = v2({ maxUnavailable: 1, failureThreshold: 2 });
   const [next] = granted(set, [podOf(v1, 'p1')]) as [Pod];
   const notReady = (pod: Pod): Pod => ({
     ...pod,
@@ -357,6 +357,15 @@ test('a failed pod is not tried again for the same revision, unless baton.dev/re
   const resumed = planOf(v2({}, { [resumeKey]: 'again' }), [failed]);
   t.deepEqual([names(resumed.grant), resumed.halted], [['p0'], undefined]);
   t.deepEqual(names(planOf(v3, [failed]).grant), ['p0'], 'a newer revision');
+});
+
+test('a pod that is being rolled back halts the rollout already, and keeps its place', (t) => {
+  const record: Partial<UpgradeRecord> = { result: 'failed', emptied: ['side-2'] };
+  const failing = withRecord(podOf(v1, 'p0'), { ...record, phase: 'RollingBack', revision: attempt(v2()) });
+  const planned = planOf(v2({ maxUnavailable: 2 }), [failing, podOf(v1, 'p1')]);
+  t.is(verdictOf(planned), 'upgrading: the agent is at RollingBack');
+  t.deepEqual([planned.grant, planned.halted], [[], { failed: 1, threshold: 1 }]);
+  t.is(planOf(v3, [failing]).halted, undefined, 'another revision');
 });
 
 test('failureThreshold is a number or a share of the matched pods, and 1 at least', (t) => {
