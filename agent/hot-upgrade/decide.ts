@@ -64,7 +64,7 @@ export function setsUnderWay(view: View): string[] {
 export function phaseIn(view: View, record: UpgradeRecord): UpgradePhase {
   return phaseOf(record, (container) => {
     const copy = copyOf(view, container, record);
-    return { id: copy.id, running: copy.running, ready: isShown(copy) };
+    return { id: copy.id, running: copy.running && !copy.isOutdated, ready: isShown(copy) };
   });
 }
 

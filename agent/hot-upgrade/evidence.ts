@@ -99,8 +99,8 @@ export function copyOf(view: View, name: string, record: UpgradeRecord, state?: 
   const startedAt = runtime?.startedAt ?? timeOf(status?.state?.running?.startedAt);
   const wanted = view.images?.present.get(findContainer(view.pod, name)?.container.image ?? '');
   // Later, another image has another reason: a tag that was moved.
-  const isOutdated = (image: ImageNames | undefined, start = 0): boolean =>
-    differ(image, wanted) && start < record.phaseAt + patchDelay;
+  const isOutdated = (image: ImageNames | undefined, time = 0): boolean =>
+    differ(image, wanted) && time < record.phaseAt + patchDelay;
   const outdated = (runtime?.exits ?? []).filter((exit) => isOutdated(exit.image, exit.startedBy)).map(({ id }) => id);
   const exits = [...(runtime?.exits ?? []), ...shownExits].filter(({ id }) => !outdated.includes(id));
   const seen = {
@@ -116,7 +116,7 @@ export function copyOf(view: View, name: string, record: UpgradeRecord, state?: 
     bornAt: runtime?.createdAt ?? (startedAt === undefined ? undefined : startedAt - noteDelay),
     patchedAt: record.phaseAt,
     isSwitched: record.previous.versions[name] !== view.pod.metadata?.annotations?.[versionKey(name)],
-    isOutdated: isOutdated(runtime?.image, runtime?.startedAt),
+    isOutdated: runtime?.running === true && isOutdated(runtime.image, view.now),
     file: state,
     state: undefined,
   };
@@ -139,6 +139,11 @@ function isOwn(copy: Copy, state: StateFile): boolean {
 export function isAnother({ id, running, before, startedBy, patchedAt, isSwitched, isOutdated }: Copy): boolean {
   if (!running || id === '' || id === before || isOutdated) return false;
   return !isSwitched || (startedBy ?? patchedAt) >= patchedAt;
+}
+
+/** It runs what was wanted before the last patch, the life from before it or a later one. */
+export function isLeftOver({ id, running, before, isOutdated }: Copy): boolean {
+  return running && (id === before || isOutdated);
 }
 
 /** These are surely not the names of one image. */

@@ -10,6 +10,7 @@ import {
   isAnother,
   isDrained,
   isFresh,
+  isLeftOver,
   isShown,
   pairsOf,
   serves,
@@ -26,6 +27,8 @@ import type { Memory, View } from './view.ts';
 
 /** What an agent gives an upgrade that it finds under way, from its first look; and one whose new copy served lately. */
 const grace = 30_000;
+/** How long a new copy that is to go may take before it is stopped by force: its hook may keep the kubelet from doing so. */
+export const hookPatience = 3_000;
 /** How long before a pod that cannot be helped, or an image that is gone, is looked at again. All in milliseconds. */
 const helpless = 5_000;
 
@@ -72,7 +75,19 @@ export function judge(
   if (!running.isWritten) return decided(newer ?? claim());
   const failure = failureIn(pairs, cold, isServing, hasArrived, now, deadline);
   if (failure) return decided(fail(view, running, pairs, failure, deadline, newer));
-  return decided(newer ?? waitFor(view, set, 'the new copies do not serve yet', [deadline, ...silences(pairs)]));
+  const held = view.runtime && pairs.find((pair) => isReplaceable(pair) && isHeldByHook(pair.new, now));
+  if (!newer && held) {
+    const { name: container, id } = held.new;
+    const because = `the hook of ${container} keeps the kubelet from starting what was granted instead`;
+    return decided({ do: 'stop-container', set, container, id, because });
+  }
+  const moments = [deadline, record.phaseAt + hookPatience, ...silences(pairs)];
+  return decided(newer ?? waitFor(view, set, 'the new copies do not serve yet', moments));
+}
+
+/** The kubelet is to replace it, and cannot as long as its postStart hook runs. */
+function isHeldByHook(copy: Copy, now: number): boolean {
+  return isLeftOver(copy) && copy.shown.id !== copy.id && now >= copy.patchedAt + hookPatience;
 }
 
 /** Whether a new copy may be replaced although nothing else serves: one that lives may come to serve, and then be the only one. */

@@ -294,6 +294,51 @@ test('a copy that the kubelet still started with the image from before the last 
   t.like(step('mesh:old', patchedAt + 30_000, true, now), { do: 'patch', phase: 'Resetting' }, 'a tag was moved');
 });
 
+test('a roll-back is not over while the kubelet started the new image once more, and that is stopped', (t) => {
+  const failing = upgrading({ id: 'B1', status: crash('B1') });
+  const images = { present: there('mesh:1', 'mesh:2', 'E'), pulls: new Map() };
+  const back = applied(failing, look(viewOf(failing, { ...files(serving1), images })));
+  t.is(recordOn(back).phase, 'RollingBack');
+  const step = (id: string, image: string, at: number): Step => {
+    const runtime = new Map([
+      ['mesh-2', { id, image: [`id/${image}`], running: true, startedAt: now + 100, exits: [] }],
+    ]);
+    return look(viewOf(back, { ...files(stateFile('1', 'serving', { heartbeatAt: at })), images, runtime, now: at }));
+  };
+  t.is(step('B2', 'mesh:2', now + 1_000).do, 'wait', 'the kubelet may do it');
+  t.like(step('B2', 'mesh:2', now + 3_000), { do: 'stop-container', container: 'mesh-2', id: 'B2' });
+  t.is(step('B2', 'E', now + 3_000).do, 'nothing');
+});
+
+test('a hook that hangs does not keep a newer version away', (t) => {
+  const third = grantOf('h3', { mesh: { ...mesh, image: 'mesh:3' } }, { version: '300' });
+  const hidden = upgrading({ id: 'B0' });
+  const its = {
+    ...hidden,
+    metadata: { ...hidden.metadata, annotations: { ...hidden.metadata?.annotations, ...granted(third) } },
+  };
+  const images = { present: there('mesh:1', 'mesh:2', 'mesh:3', 'E'), pulls: new Map() };
+  const hanging = { id: 'B1', image: ['id/mesh:2'], running: true, startedAt: now - 59_000, exits: [] };
+  const view = (pod: Pod, at: number, ...states: StateFile[]): View => {
+    const runtime = new Map([['mesh-2', hanging]]);
+    return viewOf(pod, {
+      ...files(stateFile('1', 'serving', { heartbeatAt: at }), ...states),
+      images,
+      runtime,
+      now: at,
+    });
+  };
+  const instead = look(view(its, now));
+  t.like(instead, { do: 'patch', phase: 'Upgrading' });
+  const given = applied(its, instead);
+  t.like(imagesOn(given), { 'mesh-2': 'mesh:3' });
+  t.is(look(view(given, now + 2_999)).do, 'wait');
+  t.like(look(view(given, now + 3_000)), { do: 'stop-container', container: 'mesh-2', id: 'B1' });
+  const old = stateFile('1', 'drained', { holdsListeners: false, heartbeatAt: now + 3_000 });
+  const { stateFiles } = files(old, stateFile('200', 'serving', { heartbeatAt: now + 3_000 }));
+  t.is(look({ ...view(given, now + 3_000), stateFiles: stateFiles ?? new Map() }).do, 'wait', 'it is the only one');
+});
+
 test('nothing is rolled back to a copy that cannot take back: Degraded, and looked at again', (t) => {
   const failed = { id: 'B1', status: crash('B1') };
   const step = (...states: ReturnType<typeof stateFile>[]) => look(viewOf(upgrading(failed), files(...states))).do;
