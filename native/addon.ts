@@ -17,6 +17,7 @@ export interface Binding {
   bindUdp(host: string, port: number, flags: number): number;
   accept(socket: number): number | undefined;
   listenUnix(path: string, backlog: number): number;
+  bindUnix(path: string): number;
   connectUnix(path: string): number;
   socketPair(): [number, number];
   notify(path: string, bytes: Uint8Array): boolean;

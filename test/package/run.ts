@@ -8,7 +8,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runtimeOf } from '../runtimes/runtime.ts';
+import { runtimeOf } from '../../deploy/image/runtime.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const directory = fs.mkdtempSync(join(tmpdir(), 'baton-package-'));
