@@ -206,6 +206,14 @@ test('gzip: smaller layers, of which the configuration names the archives inside
   t.deepEqual(plain.diffIds, packed.diffIds);
 });
 
+test('the Dockerfile for sidecars copies programs that are there', (t) => {
+  const folder = join(root, 'deploy/sidecar');
+  const file = readFileSync(join(folder, 'Dockerfile'), 'utf8');
+  const copied = [...file.matchAll(/^COPY --chmod=755 (\S+) /gm)].map(([, name]) => name ?? '');
+  t.deepEqual(copied, ['migrate.sh', 'empty.sh', 'empty-migrate.sh']);
+  for (const name of copied) t.regex(readFileSync(join(folder, name), 'utf8'), /^#!\/bin\/sh\n/);
+});
+
 test('npm run image: wrong usage says so', (t) => {
   const run = (...args: string[]) =>
     spawnSync(process.execPath, ['--import', 'tsx', 'deploy/image/run.ts', ...args], { cwd: root, encoding: 'utf8' });
