@@ -22,7 +22,7 @@ export interface NodeAccessOptions {
    * Without it no state file is read: the end of the postStart hook is what tells that a new copy serves.
    */
   kubeletRoot?: string;
-  /** From `loadDatagrams`. Without it state files are only polled. */
+  /** Without it state files are only polled. */
   bind?: BindDatagrams | undefined;
   /** Wall-clock milliseconds. */
   now: () => number;

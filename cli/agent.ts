@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { Registry } from 'prom-client';
 import { runAgent } from '../agent/main.ts';
 import { openNode } from '../agent/node-access.ts';
-import { loadDatagrams } from '../agent/notifications/datagram-socket.ts';
+import { loadDatagrams } from './datagrams.ts';
 import type { Io } from './io.ts';
 import { UsageError } from './options.ts';
 import { configOf, logOf, numberOf, statusOf } from './service.ts';

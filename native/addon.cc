@@ -18,6 +18,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("bindUdp", baton::BindUdp);
   add("accept", baton::Accept);
   add("listenUnix", baton::ListenUnix);
+  add("bindUnix", baton::BindUnix);
   add("connectUnix", baton::ConnectUnix);
   add("socketPair", baton::SocketPair);
   add("notify", baton::Notify);

@@ -17,6 +17,7 @@ export interface Binding {
   bindUdp(host: string, port: number, flags: number): number;
   accept(socket: number): number | undefined;
   listenUnix(path: string, backlog: number): number;
+  bindUnix(path: string): number;
   connectUnix(path: string): number;
   socketPair(): [number, number];
   notify(path: string, bytes: Uint8Array): boolean;
@@ -34,20 +35,39 @@ export function binding(): Binding {
   return (loaded ??= load());
 }
 
+/** What is to run it: `linux-x64-glibc`. Another C library's addon may load and then crash, so the name has it. */
+export function hostTarget(): string {
+  const host = `${process.platform}-${process.arch}`;
+  return process.platform === 'linux' ? `${host}-${libraryOf(process.report)}` : host;
+}
+
+function libraryOf(report: { excludeNetwork?: boolean; getReport(): object }): 'glibc' | 'musl' {
+  // It would look the names of all peers up, and wait for each.
+  const { excludeNetwork = false } = report;
+  report.excludeNetwork = true;
+  const { header } = report.getReport() as { header: { glibcVersionRuntime?: string } };
+  report.excludeNetwork = excludeNetwork;
+  return header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
+}
+
 /** From the sources, from dist/native/ and from the bundled program alike, the package's own name leads to its root. */
 function load(): Binding {
   const require = requireFrom(import.meta.url);
+  let target = `${process.platform}-${process.arch}`;
   try {
     const root = dirname(require.resolve('baton-sidecar/package.json'));
-    const prebuilt = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'baton.node');
+    // A checkout has none, and need not ask.
+    if (existsSync(join(root, 'prebuilds'))) target = hostTarget();
+    const prebuilt = join(root, 'prebuilds', target, 'baton.node');
     return require(existsSync(prebuilt) ? prebuilt : join(root, 'build', 'Release', 'baton.node')) as Binding;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
+    const build = 'npm install node-addon-api && npx node-gyp rebuild --directory node_modules/baton-sidecar';
     const remedy =
       process.platform === 'linux'
-        ? 'build it with `npm run build:native`, which needs python3, make and g++'
+        ? `build it with \`${build}\`, or in a checkout with \`npm run build:native\`, which needs python3, make and g++`
         : `it exists for Linux only, and this is ${process.platform}`;
-    const message = `The native addon of baton-sidecar does not load on ${process.platform}-${process.arch}: ${remedy} (${reason})`;
+    const message = `The native addon of baton-sidecar does not load on ${target}: ${remedy} (${reason})`;
     throw Object.assign(new Error(message, { cause }), { code: 'ERR_BATON_ADDON' });
   }
 }

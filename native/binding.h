@@ -23,6 +23,7 @@ Napi::Value BindUdp(const Napi::CallbackInfo& info);
 Napi::Value Accept(const Napi::CallbackInfo& info);
 
 Napi::Value ListenUnix(const Napi::CallbackInfo& info);
+Napi::Value BindUnix(const Napi::CallbackInfo& info);
 Napi::Value ConnectUnix(const Napi::CallbackInfo& info);
 Napi::Value SocketPair(const Napi::CallbackInfo& info);
 Napi::Value Notify(const Napi::CallbackInfo& info);

@@ -110,12 +110,12 @@ export function send(socket: number, bytes: Uint8Array, descriptors: readonly nu
 }
 
 /**
- * Reads from a Unix stream socket without waiting. Descriptors come with the read that takes the byte they rode on,
+ * Reads from a Unix socket without waiting. Descriptors come with the read that takes the byte they rode on,
  * which may begin with bytes of an earlier message; one read never returns the descriptors of two messages.
  *
  * @param into at least one byte long
  * @param limit the most descriptors to take, 0 to {@link maxDescriptors}; what comes beyond is closed
- * @returns undefined when there is nothing to read yet; `bytes` 0 at the end of the stream
+ * @returns undefined when there is nothing to read yet; `bytes` 0 at the end of a stream, or for an empty datagram
  * @throws SystemError `ECONNRESET` and others; `ERR_BATON_ARGUMENT`
  */
 export function receive(socket: number, into: Uint8Array, limit: number = maxDescriptors): Received | undefined {
@@ -233,6 +233,17 @@ export function listenUnix(path: string, backlog: number): number {
   checkPath(path);
   checkInteger('backlog', backlog, 0, 0x7fffffff);
   return binding().listenUnix(path, backlog);
+}
+
+/**
+ * A bound Unix datagram socket; close-on-exec, non-blocking, the caller's to close. {@link receive} takes one datagram at a
+ * time, cut to the buffer. The file stays after the close, as that of {@link listenUnix}.
+ *
+ * @throws SystemError as {@link listenUnix}
+ */
+export function bindUnix(path: string): number {
+  checkPath(path);
+  return binding().bindUnix(path);
 }
 
 /**

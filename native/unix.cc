@@ -57,6 +57,17 @@ Napi::Value ListenUnix(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, socket.Release());
 }
 
+// bindUnix(path)
+Napi::Value BindUnix(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  UnixAddress address;
+  if (!Address(info[0].As<Napi::String>().Utf8Value(), &address)) return ThrowErrno(env, ENAMETOOLONG, "bind");
+  Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | kFlags, 0));
+  if (!socket.Valid()) return ThrowErrno(env, errno, "socket");
+  if (bind(socket.Get(), address.Pointer(), address.length) != 0) return ThrowErrno(env, errno, "bind");
+  return Napi::Number::New(env, socket.Release());
+}
+
 // connectUnix(path)
 Napi::Value ConnectUnix(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();

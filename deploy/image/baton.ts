@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Files } from './files.ts';
 import type { Image } from './image.ts';
+import { runtimeOf } from './runtime.ts';
 
 /** How the images start Node: with a small heap that grows in small steps, which halves what the controller takes. */
 export const nodeFlags = ['--max-semi-space-size=4', '--heap-growing-percent=30'];
@@ -9,19 +10,25 @@ export const nodeFlags = ['--max-semi-space-size=4', '--heap-growing-percent=30'
 /** The services that Baton has images of. */
 export type Component = 'controller' | 'agent';
 
-/** This machine's Node.js as `/usr/local/bin/node`: one object, so that images which are written together share it. */
-export const nodeLayer: Files = { '/usr/local/bin/node': process.execPath };
-
-/** Sockets for the notices of sidecars: the package is compiled, so it is no part of the bundle. */
-const datagrams = [
-  ...['package.json', 'lib', 'build/Release/unix_dgram.node'].map((file) => `node_modules/unix-dgram/${file}`),
-  ...['package.json', 'bindings.js'].map((file) => `node_modules/bindings/${file}`),
-  ...['package.json', 'index.js'].map((file) => `node_modules/file-uri-to-path/${file}`),
-];
+/** The major version of Node.js that every image has. */
+const NODE = '24';
 
 /**
- * The image of a service: this machine's Node.js and the bundle that `npm run build` made. As `deploy/Dockerfile` builds it, but
- * from what is here. The controller is a user without rights; the agent, which reads other users' volumes, is root.
+ * Node.js as `/usr/local/bin/node`: this machine's where the major version is that of the images, else one from npm, kept in
+ * `.cache/runtimes`. One object, so that images which are written together share it; read when the first of them is.
+ */
+export const nodeLayer: Files = {
+  get '/usr/local/bin/node'() {
+    if (process.versions.node.startsWith(`${NODE}.`)) return process.execPath;
+    const runtime = runtimeOf(NODE);
+    if ('program' in runtime) return runtime.program;
+    throw new Error(`the images have Node.js ${NODE}, which npm cannot install here: ${runtime.reason}`);
+  },
+};
+
+/**
+ * The image of a service: Node.js and the bundle that `npm run build` made. As `deploy/Dockerfile` builds it, but from what is
+ * here. The controller is a user without rights; the agent, which reads other users' volumes, is root.
  *
  * @param root the repository's folder
  * @throws Error when the bundle is not there
@@ -32,7 +39,6 @@ export function batonImage(root: string, component: Component, name: string): Im
   const bundle = readdirSync(dist).filter((entry) => entry === 'baton.js' || entry === 'chunks');
   // The bundle finds its version, and the addon, by its package's name.
   const own = ['package.json', 'build/Release/baton.node', ...bundle.map((entry) => `dist/${entry}`)];
-  const files = component === 'agent' ? [...own, ...datagrams] : own;
   const passwd = 'root:x:0:0::/:/sbin/nologin\nbaton:x:65532:65532::/:/sbin/nologin\n';
   return {
     name,
@@ -40,7 +46,7 @@ export function batonImage(root: string, component: Component, name: string): Im
       nodeLayer,
       {
         '/etc/passwd': { content: passwd },
-        ...Object.fromEntries(files.map((file) => [`/app/${file}`, join(root, file)])),
+        ...Object.fromEntries(own.map((file) => [`/app/${file}`, join(root, file)])),
       },
     ],
     entrypoint: ['node', ...nodeFlags, '/app/dist/baton.js'],

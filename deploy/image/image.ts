@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { entriesOf, type Files } from './files.ts';
 import { tar } from './tar.ts';
 
@@ -30,6 +31,14 @@ interface Blob {
   size: number;
 }
 
+interface Layer extends Blob {
+  /** Of the archive, however it is stored. */
+  diffId: string;
+}
+
+/** How layers are stored: `gzip` for registries, which takes seconds; `none` for a containerd of this machine. */
+export type Compression = 'gzip' | 'none';
+
 /**
  * Writes images as one OCI archive, for `ctr images import` and, where it is only one, `skopeo copy oci-archive:` or `docker
  * load`. No registry and no Docker: the files are this machine's. The same images have the same bytes, whenever they are
@@ -38,10 +47,11 @@ interface Blob {
  * @returns the digests of their manifests, by which registries and the kubelet know them
  * @throws Error when a file or a library of a program is not there
  */
-export function writeImages(file: string, images: readonly Image[]): string[] {
-  const layers = new Map<Files, Blob>();
+export function writeImages(file: string, images: readonly Image[], compression: Compression = 'none'): string[] {
+  const layers = new Map<Files, Layer>();
   for (const files of images.flatMap((image) => image.layers))
-    if (!layers.has(files)) layers.set(files, blob(tar(entriesOf(files))));
+    if (!layers.has(files)) layers.set(files, layerOf(files, compression));
+  const mediaType = `${OCI}.layer.v1.tar${compression === 'gzip' ? '+gzip' : ''}`;
   const stored = new Map<string, Blob>();
   const manifests = images.map((image) => {
     const blobs = image.layers.flatMap((files) => layers.get(files) ?? []);
@@ -50,7 +60,7 @@ export function writeImages(file: string, images: readonly Image[]): string[] {
       schemaVersion: 2,
       mediaType: MANIFEST,
       config: { mediaType: `${OCI}.config.v1+json`, digest: config.digest, size: config.size },
-      layers: blobs.map(({ digest, size }) => ({ mediaType: `${OCI}.layer.v1.tar`, digest, size })),
+      layers: blobs.map(({ digest, size }) => ({ mediaType, digest, size })),
     });
     for (const one of [...blobs, config, manifest]) stored.set(one.digest, one);
     const { name } = image;
@@ -78,14 +88,15 @@ export function writeImages(file: string, images: readonly Image[]): string[] {
 }
 
 /** {@link writeImages} with one; its digest. */
-export const writeImage = (file: string, image: Image): string => writeImages(file, [image])[0] ?? '';
+export const writeImage = (file: string, image: Image, compression?: Compression): string =>
+  writeImages(file, [image], compression)[0] ?? '';
 
 const OCI = 'application/vnd.oci.image';
 const MANIFEST = `${OCI}.manifest.v1+json`;
 
 const architectureOf = ({ architecture = ARCHITECTURES[process.arch] ?? process.arch }: Image): string => architecture;
 
-const configOf = (image: Image, layers: readonly Blob[]): Blob =>
+const configOf = (image: Image, layers: readonly Layer[]): Blob =>
   json({
     architecture: architectureOf(image),
     os: 'linux',
@@ -97,8 +108,14 @@ const configOf = (image: Image, layers: readonly Blob[]): Blob =>
       ...(image.workingDir !== undefined && { WorkingDir: image.workingDir }),
       ...(image.stopSignal !== undefined && { StopSignal: image.stopSignal }),
     },
-    rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => digest) },
+    rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
   });
+
+function layerOf(files: Files, compression: Compression): Layer {
+  const plain = blob(tar(entriesOf(files)));
+  const stored = compression === 'gzip' ? blob([gzipSync(Buffer.concat(plain.parts))]) : plain;
+  return { ...stored, diffId: plain.digest };
+}
 
 function blob(parts: readonly Buffer[]): Blob {
   const hash = createHash('sha256');

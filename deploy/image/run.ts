@@ -10,8 +10,8 @@ import { writeImage } from './image.ts';
 
 const help = `Usage: npm run image -- COMPONENT OUT.tar [NAME:TAG]
 
-Writes the image of COMPONENT (controller or agent) as an OCI archive, from this machine's Node.js and the bundle in dist/
-(npm run build): no registry and no Docker. NAME:TAG is what the manifests in deploy/ use, unless given. Then, for example:
+Writes the image of COMPONENT (controller or agent) as an OCI archive, with gzip, from Node.js 24 (this
+machine's, or npm's) and the bundle in dist/ (npm run build): no registry and no Docker. NAME:TAG is what the manifests in deploy/ use, unless given. Then, for example:
 
   ctr --namespace k8s.io images import OUT.tar
   skopeo copy oci-archive:OUT.tar docker://REGISTRY/NAME:TAG
@@ -43,7 +43,7 @@ function main(args: string[]): number {
     return 2;
   }
   try {
-    const digest = writeImage(out, batonImage(root, component, name));
+    const digest = writeImage(out, batonImage(root, component, name), 'gzip');
     process.stdout.write(`${out}: ${name}@${digest}\n`);
     return 0;
   } catch (error) {

@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { batonImage, type Component } from '../../deploy/image/baton.ts';
-import type { Files } from '../../deploy/image/files.ts';
+import { batonImage, nodeLayer, type Component } from '../../deploy/image/baton.ts';
+import { entriesOf, type Files } from '../../deploy/image/files.ts';
 import { writeImage, writeImages, type Image } from '../../deploy/image/image.ts';
 import { temporaryDirectory } from '../helpers/processes.ts';
 
@@ -149,17 +149,69 @@ for (const component of ['controller', 'agent'] as const satisfies Component[]) 
   });
 }
 
-test("the agent's image has what the bundle loads by name, and the controller's has not", (t) => {
+test('the Dockerfile copies the files that the archives have', (t) => {
   const file = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8');
-  const packagesOf = (component: Component): string[] => {
+  const copied = [...file.matchAll(/^COPY --from=build \/app\/(\S+) /gm)].map(([, path]) => path ?? '').sort();
+  for (const component of ['controller', 'agent'] as const) {
     const paths = batonImage(root, component, 'image:1').layers.flatMap((files) => Object.keys(files));
-    return [...new Set(paths.flatMap((path) => /^\/app\/node_modules\/([^/]+)/.exec(path)?.[1] ?? []))];
+    const own = paths.flatMap((path) => (path.startsWith('/app/') ? path.slice('/app/'.length) : [])).sort();
+    t.deepEqual(copied, own);
+  }
+});
+
+test("the Dockerfile's step for Node.js finds its libraries, by running it", (t) => {
+  const file = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8');
+  const folder = temporaryDirectory(t);
+  const step = /^RUN (mkdir -p \/rootfs.*(?:\n {2}.*)*)/m.exec(file)?.[1] ?? '';
+  const node = nodeLayer['/usr/local/bin/node'] as string;
+  execFileSync('sh', ['-ec', step.replaceAll('/rootfs', `${folder}/rootfs`).replaceAll('/usr/local/bin/node', node)]);
+  const found = execFileSync('find', ['rootfs', '-type', 'f', '-printf', '/%P\n'], { cwd: folder, encoding: 'utf8' });
+  const entries = [nodeLayer, ...batonImage(root, 'agent', 'image:1').layers]
+    .flatMap((files) => entriesOf(files))
+    .filter(({ path, content }) => content && !path.startsWith('app/'))
+    .map(({ path }) => `/${path}`);
+  t.true(entries.some((path) => path.includes('ld-linux')));
+  const expected = [...new Set(entries)].map((path) => (path === '/usr/local/bin/node' ? node : path));
+  t.deepEqual(found.trimEnd().split('\n').sort(), expected.sort());
+  t.is(readFileSync(join(folder, 'rootfs/etc/passwd'), 'utf8'), passwdOf('agent'));
+  t.is(statSync(join(folder, 'rootfs/tmp')).mode & 0o7777, 0o1777);
+});
+
+const passwdOf = (component: Component): string => {
+  const layers = batonImage(root, component, 'image:1').layers;
+  return (layers.find((files) => '/etc/passwd' in files)?.['/etc/passwd'] as { content: string }).content;
+};
+
+test('gzip: smaller layers, of which the configuration names the archives inside', (t) => {
+  const folder = temporaryDirectory(t);
+  const layers: Files[] = [{ '/a': { content: 'a'.repeat(100_000) } }];
+  const image: Image = { name: 'test/image:v1', layers, entrypoint: ['/a'] };
+  const read = (compression: 'gzip' | 'none') => {
+    const file = join(folder, `${compression}.tar`);
+    const digest = writeImage(file, image, compression);
+    const json = (name: string): unknown =>
+      JSON.parse(execFileSync('tar', ['-xOf', file, `blobs/${name.replace(':', '/')}`], { encoding: 'utf8' }));
+    const manifest = json(digest) as {
+      config: { digest: string };
+      layers: [{ mediaType: string; digest: string; size: number }];
+    };
+    const { rootfs } = json(manifest.config.digest) as { rootfs: { diff_ids: string[] } };
+    return { layer: manifest.layers[0], diffIds: rootfs.diff_ids };
   };
-  const packages = packagesOf('agent');
-  t.deepEqual(packages, ['unix-dgram', 'bindings', 'file-uri-to-path']);
-  for (const name of packages)
-    t.true(file.includes(`COPY --from=build /app/node_modules/${name} node_modules/${name}\n`));
-  t.deepEqual(packagesOf('controller'), []);
+  const [plain, packed] = [read('none'), read('gzip')];
+  t.is(packed.layer.mediaType, 'application/vnd.oci.image.layer.v1.tar+gzip');
+  t.true(packed.layer.size < plain.layer.size / 10);
+  t.not(packed.layer.digest, plain.layer.digest);
+  t.deepEqual(packed.diffIds, [plain.layer.digest]);
+  t.deepEqual(plain.diffIds, packed.diffIds);
+});
+
+test('the Dockerfile for sidecars copies programs that are there', (t) => {
+  const folder = join(root, 'deploy/sidecar');
+  const file = readFileSync(join(folder, 'Dockerfile'), 'utf8');
+  const copied = [...file.matchAll(/^COPY --chmod=755 (\S+) /gm)].map(([, name]) => name ?? '');
+  t.deepEqual(copied, ['migrate.sh', 'empty.sh', 'empty-migrate.sh']);
+  for (const name of copied) t.regex(readFileSync(join(folder, name), 'utf8'), /^#!\/bin\/sh\n/);
 });
 
 test('npm run image: wrong usage says so', (t) => {

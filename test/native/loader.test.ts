@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { build } from 'esbuild';
+import { hostTarget } from '../../native/addon.ts';
 import { available } from '../../native/index.ts';
 import { folder } from './helpers.ts';
 
@@ -50,7 +51,7 @@ test('a bundle anywhere in the package finds the built addon', async (t) => {
 
 test('a prebuilt addon is taken first', async (t) => {
   const directory = folder(t);
-  const prebuilt = join(directory, `prebuilds/${process.platform}-${process.arch}`);
+  const prebuilt = join(directory, `prebuilds/${hostTarget()}`);
   mkdirSync(prebuilt, { recursive: true });
   cpSync(addon, join(prebuilt, 'baton.node'));
   mkdirSync(join(directory, 'build/Release'), { recursive: true });
@@ -63,7 +64,7 @@ test('without the addon the module imports, and a call says what to do', async (
   const { stdout, stderr } = output(await packageWith(folder(t), 'dist/baton.js'));
   t.regex(
     stdout,
-    /^false ERR_BATON_ADDON The native addon of baton-sidecar does not load on .*npm run build:native/,
+    /^false ERR_BATON_ADDON The native addon of baton-sidecar does not load on .*npx node-gyp rebuild .*npm run build:native/,
     stderr,
   );
 });

@@ -6,7 +6,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runtimeOf } from './runtime.ts';
+import { runtimeOf } from '../../deploy/image/runtime.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const MAJORS = ['20', '22', '24', '26'];

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { loadDatagrams } from '../../../agent/notifications/datagram-socket.ts';
+import { loadDatagrams } from '../../../cli/datagrams.ts';
 import { readNotice } from '../../../agent/notifications/notice.ts';
 import { createNotifications, type Notifications } from '../../../agent/notifications/notifications.ts';
 import type { Pod } from '../../../api/kubernetes.ts';
@@ -29,7 +29,7 @@ import { makeVolume, recordFor, type PodVolume } from '../pod-volume.ts';
 import { serialRootTest } from '../root-test.ts';
 
 const bind = loadDatagrams();
-if (!bind) throw new Error('the package unix-dgram is not built: run `npm rebuild unix-dgram`');
+if (!bind) throw new Error('the addon does not load: run `npm run build:native`');
 
 interface Listening extends PodVolume {
   notifications: Notifications;
@@ -327,13 +327,6 @@ test.serial('a sidecar’s process wakes the agent', async (t) => {
     throw error;
   });
   t.pass();
-});
-
-test.serial('without the package nobody is notified', (t) => {
-  const missing = (): never => {
-    throw Object.assign(new Error('no'), { code: 'MODULE_NOT_FOUND' });
-  };
-  t.is(loadDatagrams(missing), undefined);
 });
 
 /** The sockets of this process that are bound in pods' volumes (proc(5)). */

@@ -1,5 +1,5 @@
 // An agent's process as its DaemonSet confines it: root without a single capability. Tells what it sees, and what it hears.
-import { loadDatagrams } from '../../../agent/notifications/datagram-socket.ts';
+import { loadDatagrams } from '../../../cli/datagrams.ts';
 import { openNode } from '../../../agent/node-access.ts';
 import type { Pod } from '../../../api/kubernetes.ts';
 

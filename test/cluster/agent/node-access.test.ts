@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { stopGrace } from '../../../agent/cri/client.ts';
 import type { NodeView } from '../../../agent/hot-upgrade/view.ts';
-import { loadDatagrams } from '../../../agent/notifications/datagram-socket.ts';
+import { loadDatagrams } from '../../../cli/datagrams.ts';
 import { openNode, type NodeAccessOptions, type RealNode } from '../../../agent/node-access.ts';
 import type { PullReport } from '../../../agent/pulls.ts';
 import { printGrants } from '../../../api/grant.ts';

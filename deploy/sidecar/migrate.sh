@@ -1,0 +1,3 @@
+#!/bin/sh
+# The postStart hook: returns when this container's process serves.
+exec baton migrate
