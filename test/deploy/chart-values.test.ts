@@ -171,19 +171,20 @@ const effects: Record<string, Effect> = {
   'metrics.monitor': {
     value: 'PodMonitor',
     look: (objects) => monitorsOf(objects).map(({ kind, metadata }) => `${kind} ${metadata.name}`),
-    seen: ['PodMonitor baton-controller', 'PodMonitor baton-agent'],
+    seen: ['PodMonitor baton'],
   },
   'metrics.interval': {
     value: '1m',
     with: { 'metrics.monitor': 'ServiceMonitor' },
-    look: (objects) => monitorsOf(objects).map(({ spec }) => (spec as { endpoints: unknown }).endpoints),
-    seen: Array(2).fill([{ port: 'metrics', interval: '1m' }]),
+    look: (objects) =>
+      monitorsOf(objects).map(({ spec }) => (spec as { endpoints: [{ interval: string }] }).endpoints[0].interval),
+    seen: ['1m'],
   },
   'metrics.labels': {
     value: { release: 'prometheus' },
     with: { 'metrics.monitor': 'PodMonitor' },
     look: (objects) => monitorsOf(objects).map(({ metadata }) => metadata.labels?.['release']),
-    seen: ['prometheus', 'prometheus'],
+    seen: ['prometheus'],
   },
 };
 
@@ -213,23 +214,29 @@ helmTest('without folders of the node, the agent mounts none', async (t) => {
   t.deepEqual(argsOf('agent', '--cri-socket')(none), ['']);
 });
 
-helmTest('monitors select pods and Services by labels and a port that they have', async (t) => {
-  const objects = await render(await helmProgram(t), { 'metrics.monitor': 'ServiceMonitor' });
+helmTest('a monitor selects both parts, by labels and a port that they have', async (t) => {
+  const helm = await helmProgram(t);
+  interface Monitor {
+    selector: { matchLabels: Record<string, string> };
+    endpoints?: { port: string }[];
+    podMetricsEndpoints?: { port: string }[];
+  }
+  const ofServices = await render(helm, { 'metrics.monitor': 'ServiceMonitor' });
+  const byService = objectOf('ServiceMonitor', 'baton', ofServices)['spec'] as Monitor;
+  const byPod = objectOf('PodMonitor', 'baton', await render(helm, { 'metrics.monitor': 'PodMonitor' }))[
+    'spec'
+  ] as Monitor;
+  t.deepEqual(byPod.podMetricsEndpoints, byService.endpoints);
+  const port = byService.endpoints?.[0]?.port ?? '';
   for (const part of parts) {
-    const { spec } = objectOf('ServiceMonitor', `baton-${part}`, objects) as unknown as {
-      spec: { selector: { matchLabels: Record<string, string> }; endpoints: { port: string }[] };
-    };
-    const { metadata, spec: service } = objectOf('Service', `baton-${part}-metrics`, objects) as unknown as Manifest & {
-      spec: { ports: { name: string; targetPort: string }[]; selector: object };
-    };
-    t.like(metadata.labels, spec.selector.matchLabels);
-    t.deepEqual(service.selector, spec.selector.matchLabels);
-    t.deepEqual(
-      service.ports.map(({ name }) => name),
-      spec.endpoints.map(({ port }) => port),
-    );
-    const ports = (containerOf(objects, part) as unknown as { ports: { name: string }[] }).ports;
-    t.true(ports.some(({ name }) => name === service.ports[0]?.targetPort));
+    const service = objectOf('Service', `baton-${part}-metrics`, ofServices);
+    t.like(service.metadata.labels, byService.selector.matchLabels);
+    t.like((service['spec'] as { ports: object[] }).ports, [{ name: port, targetPort: port }]);
+    const kind = part === 'controller' ? 'Deployment' : 'DaemonSet';
+    const { template } = objectOf(kind, `baton-${part}`, ofServices)['spec'] as { template: Manifest };
+    t.like(template.metadata.labels, byPod.selector.matchLabels);
+    const { ports } = containerOf(ofServices, part) as unknown as { ports: { name: string }[] };
+    t.true(ports.some(({ name }) => name === port));
   }
 });
 

@@ -6,7 +6,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { generated } from '../../deploy/generate.ts';
 import { hasKubectl } from '../cluster/controller/kubectl.ts';
 import { helmProgram, helmTest } from '../cluster/helm-test.ts';
-import { chart, render, runHelm, template } from './chart.ts';
+import { chart, forCluster, render, runHelm, template } from './chart.ts';
 import { deploy, objectOf, objectsOf, type Manifest } from './objects.ts';
 
 const root = join(deploy, '..');
@@ -22,7 +22,7 @@ test("the chart's versions are the package's", (t) => {
 });
 
 helmTest('helm lint has nothing to say', async (t) => {
-  const { code, output } = await runHelm(await helmProgram(t), 'lint', '--strict', chart);
+  const { code, output } = await runHelm(await helmProgram(t), 'lint', '--strict', ...forCluster, chart);
   t.is(code, 0, output);
 });
 

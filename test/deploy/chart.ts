@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
+import { KUBERNETES_VERSION } from '../cluster/binaries/folder.ts';
 import { deploy, type Manifest } from './objects.ts';
 
 export const chart = join(deploy, 'chart');
@@ -20,10 +21,13 @@ export function runHelm(helm: string, ...args: string[]): Promise<HelmAnswer> {
   });
 }
 
+/** A Helm that was built as a Go module has no idea of a current one. */
+export const forCluster = ['--kube-version', KUBERNETES_VERSION];
+
 /** `helm template` as a release in `baton-system`; values are JSON. */
 export async function template(helm: string, values: object = {}, namespace = 'baton-system'): Promise<HelmAnswer> {
   const given = Object.entries(values).flatMap(([path, value]) => ['--set-json', `${path}=${JSON.stringify(value)}`]);
-  return runHelm(helm, 'template', 'baton', chart, '--namespace', namespace, ...given);
+  return runHelm(helm, 'template', 'baton', chart, '--namespace', namespace, ...forCluster, ...given);
 }
 
 /** The objects that the chart makes of these values, by their paths in values.yaml. */

@@ -1,7 +1,9 @@
-{{/* Of every object; (dict "component" "agent" "root" .) */}}
+{{/* Of every object; (dict "component" "agent" "root" .), without a component for what is of both */}}
 {{- define "baton.labels" -}}
 app.kubernetes.io/name: baton
-app.kubernetes.io/component: {{ .component }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
