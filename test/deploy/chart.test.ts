@@ -21,6 +21,13 @@ test("the chart's versions are the package's", (t) => {
   t.like(parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8')), { version, appVersion: version });
 });
 
+test("the README installs the chart as the chart's README does", (t) => {
+  const commandIn = (file: string): string | undefined =>
+    /^helm install .*$/m.exec(readFileSync(join(root, file), 'utf8'))?.[0];
+  t.truthy(commandIn('README.md'));
+  t.is(commandIn('README.md'), commandIn('deploy/chart/README.md'));
+});
+
 helmTest('helm lint has nothing to say', async (t) => {
   const { code, output } = await runHelm(await helmProgram(t), 'lint', '--strict', ...forCluster, chart);
   t.is(code, 0, output);

@@ -13,7 +13,7 @@ import { isReady, type WirePod } from '../node/scene.ts';
 import test from 'ava';
 import { ask } from '../control-plane/api.ts';
 import { untilTrusted } from '../controller/start-system.ts';
-import { batonPods, chartOf, helmFor, pushBaton, recordBundles, valuesFor } from './helm.ts';
+import { askForPods, batonPods, chartOf, helmFor, pushBaton, recordBundles, valuesFor } from './helm.ts';
 import { echoImage, names, sharedImages } from './images.ts';
 import {
   appContainer,
@@ -30,7 +30,6 @@ import { assertUnnoticed, startTrial } from './trial.ts';
 
 const PODS = 8;
 const [OLD, NEW] = ['0.1.0', '0.1.1'];
-const release = ['baton', '--namespace', 'baton-system', '--wait', '--timeout', '3m'];
 
 const helmNodeTest = hasHelm ? serialNodeTest : test.serial.skip;
 
@@ -39,8 +38,8 @@ helmNodeTest('helm install, helm upgrade in the middle of a rollout, helm uninst
   t.timeout(600_000);
   const [node] = facts.nodes;
   if (!node) return t.fail();
-  const helm = await helmFor(t, facts);
   const registry = await startRegistry(t);
+  const helm = await helmFor(t, facts, registry);
   const push = (name: string, image: object) => registry.push({ layers: [], entrypoint: [], ...image, name });
   const app = await push('app:1', sharedImages.find(({ name }) => name === names.app) ?? {});
   const [v1, v2, empty] = [
@@ -51,8 +50,8 @@ helmNodeTest('helm install, helm upgrade in the middle of a rollout, helm uninst
   await pushBaton(registry, OLD);
   await pushBaton(registry, NEW);
 
-  const values = valuesFor(t, registry, node);
-  const installed = await helm('install', ...release, '--create-namespace', '--values', values, chartOf(t, OLD));
+  const values = ['--values', valuesFor(t, node)];
+  const installed = await helm('install', { chart: chartOf(t, OLD), more: values });
   t.regex(installed, /STATUS: deployed[\s\S]*Baton 0\.1\.0 is installed in baton-system/);
   const scene = await startScene(t, facts);
   await untilTrusted(scene.admin);
@@ -74,9 +73,13 @@ helmNodeTest('helm install, helm upgrade in the middle of a rollout, helm uninst
   const bundles = await recordBundles(t, scene);
   const states = bundles.states.length;
   const upgradedAt = Date.now();
-  const more = ['--reset-then-reuse-values', '--set', 'excludedNamespaces={kube-system,kube-public,other}'];
-  await helm('upgrade', ...release, ...more, chartOf(t, NEW));
+  const asking = askForPods(t, scene, { app: scene.name });
+  const more = ['--set', 'excludedNamespaces={kube-system,kube-public,other}'];
+  await helm('upgrade', { chart: chartOf(t, NEW), more });
   t.log(`helm upgrade: ${Math.round((Date.now() - upgradedAt) / 100) / 10} s`);
+  const { asked, missed } = await asking.end();
+  t.is(missed, 0, `of ${asked} pods`);
+  t.true(asked > 10);
   const after = await batonPods(scene);
   t.is(after.length, 3);
   const uids = before.map(({ metadata }) => metadata.uid);
@@ -102,7 +105,7 @@ helmNodeTest('helm install, helm upgrade in the middle of a rollout, helm uninst
     appIsUntouched(t, pods[index] ?? pod, pod);
   }
 
-  await helm('uninstall', ...release);
+  await helm('uninstall', {});
   t.deepEqual((await batonPods(scene)).length, 0);
   t.deepEqual((await scene.cluster.list(mutatingWebhookConfigurations)).items, []);
   await scene.cluster.get(customResourceDefinitions, { name: 'sidecarsets.apps.kruise.io' });
@@ -119,7 +122,7 @@ helmNodeTest('helm install, helm upgrade in the middle of a rollout, helm uninst
   }
 
   // What was kept is taken over by the next release.
-  await helm('install', ...release, '--values', values, chartOf(t, NEW));
+  await helm('install', { chart: chartOf(t, NEW), more: values });
   await untilTrusted(scene.admin);
   const generation = (await scene.publish({ containers: [side(v1)] })).metadata.generation;
   await scene.untilUpgraded('pod-0', v1, { empty });

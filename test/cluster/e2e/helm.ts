@@ -1,11 +1,13 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { batonImage } from '../../../deploy/image/baton.ts';
 import type { KubernetesObject } from '../../../cluster/cluster.ts';
 import * as resources from '../../../cluster/resource.ts';
 import { temporaryDirectory, type Scope } from '../../helpers/processes.ts';
+import { ask } from '../control-plane/api.ts';
 import { helmProgram } from '../helm-test.ts';
 import type { Registry } from '../node/registry.ts';
 import { run } from '../node/run.ts';
@@ -15,15 +17,22 @@ import type { ClusterFacts } from '../node/start.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Runs Helm as an administrator of the cluster, with files of its own; what it printed. */
-export async function helmFor(
-  t: ExecutionContext,
-  facts: ClusterFacts,
-): Promise<(...args: string[]) => Promise<string>> {
+/** A command of the chart's README, as `install`, for this chart and registry. */
+type Helm = (command: 'install' | 'upgrade' | 'uninstall', its: { chart?: string; more?: string[] }) => Promise<string>;
+
+/** Runs the commands of the chart's README as an administrator of the cluster, and waits until they are carried out. */
+export async function helmFor(t: ExecutionContext, facts: ClusterFacts, registry: Registry): Promise<Helm> {
   const program = await helmProgram(t);
   const folder = temporaryDirectory(t);
   const homes = ['CACHE', 'CONFIG', 'DATA'].map((name) => `HELM_${name}_HOME=${join(folder, name)}`);
-  return (...args) => run('env', ...homes, `KUBECONFIG=${facts.kubeconfigs['admin'] ?? ''}`, program, ...args);
+  const readme = readFileSync(join(root, 'deploy/chart/README.md'), 'utf8');
+  return (command, { chart = '', more = [] }) => {
+    const line = new RegExp(`^helm (${command} .*)$`, 'm').exec(readme)?.[1];
+    if (line === undefined) throw new Error(`the chart's README has no helm ${command}`);
+    const words = line.replace('deploy/chart', chart).replace('registry.example/team', registry.address).split(' ');
+    const env = [...homes, `KUBECONFIG=${facts.kubeconfigs['admin'] ?? ''}`];
+    return run('env', ...env, program, ...words, '--wait', '--timeout', '3m', ...more);
+  };
 }
 
 /** A copy of the chart as of another version of Baton. */
@@ -44,12 +53,9 @@ export async function pushBaton(registry: Registry, version: string): Promise<vo
   }
 }
 
-/** What a user gives whose registry, kubelet and container runtime are elsewhere; a file. */
-export function valuesFor(t: Scope, registry: Registry, { kubeletFolder, socket }: NodeFacts): string {
-  const values = {
-    image: { registry: registry.address },
-    agent: { kubeletRoot: kubeletFolder, criSocket: `unix://${socket}` },
-  };
+/** What a user gives whose kubelet and container runtime are elsewhere; a file. */
+export function valuesFor(t: Scope, { kubeletFolder, socket }: NodeFacts): string {
+  const values = { agent: { kubeletRoot: kubeletFolder, criSocket: `unix://${socket}` } };
   const file = join(temporaryDirectory(t), 'values.yaml');
   // JSON is YAML too.
   writeFileSync(file, JSON.stringify(values));
@@ -103,4 +109,29 @@ export async function recordBundles(
     });
   }
   return { states, seen };
+}
+
+/** Asks for pods, which are not stored, one after the other until it is ended: how many, and how many came without sidecars. */
+export function askForPods(t: Scope, { admin, namespace }: NodeScene, labels: Record<string, string>) {
+  const over = new AbortController();
+  t.teardown(() => over.abort());
+  let [asked, missed] = [0, 0];
+  const pod = { metadata: { name: 'asked', labels }, spec: { containers: [{ name: 'app', image: 'app:1' }] } };
+  const asking = (async () => {
+    while (!over.signal.aborted) {
+      const answer = await ask(admin, 'POST', `/api/v1/namespaces/${namespace}/pods?dryRun=All`, pod);
+      asked += 1;
+      if (!answer.includes('IS_INJECTED')) missed += 1;
+      await delay(50);
+    }
+  })();
+  // It is told at the end.
+  asking.catch(() => undefined);
+  return {
+    async end() {
+      over.abort();
+      await asking;
+      return { asked, missed };
+    },
+  };
 }
