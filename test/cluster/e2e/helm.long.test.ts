@@ -13,7 +13,7 @@ import { isReady, type WirePod } from '../node/scene.ts';
 import test from 'ava';
 import { ask } from '../control-plane/api.ts';
 import { untilTrusted } from '../controller/start-system.ts';
-import { askForPods, batonPods, chartOf, helmFor, pushBaton, recordBundles, valuesFor } from './helm.ts';
+import { askForPods, batonPods, chartOf, doctorOf, helmFor, pushBaton, recordBundles, valuesFor } from './helm.ts';
 import { echoImage, names, sharedImages } from './images.ts';
 import {
   appContainer,
@@ -56,6 +56,7 @@ helmNodeTest('helm install, helm upgrade in the middle of a rollout, helm uninst
   const scene = await startScene(t, facts);
   await untilTrusted(scene.admin);
   await untilInjecting(scene.admin);
+  t.regex(await doctorOf(facts), /^ok .* each node has an agent that is ready$/m);
   const before = await batonPods(scene);
   t.is(before.length, 3);
 

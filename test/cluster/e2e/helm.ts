@@ -62,6 +62,10 @@ export function valuesFor(t: Scope, { kubeletFolder, socket }: NodeFacts): strin
   return file;
 }
 
+/** What `baton doctor` prints; throws where it finds something wrong. */
+export const doctorOf = ({ kubeconfigs }: ClusterFacts): Promise<string> =>
+  run(process.execPath, join(root, 'dist/baton.js'), 'doctor', '--kubeconfig', kubeconfigs['admin'] ?? '');
+
 /** The pods of Baton that are not about to go. */
 export async function batonPods({ cluster }: NodeScene): Promise<WirePod[]> {
   const labels = { matchLabels: { 'app.kubernetes.io/name': 'baton' } };
