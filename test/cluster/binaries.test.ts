@@ -10,8 +10,9 @@ import type { ExecutionContext } from 'ava';
 import test from 'ava';
 import { temporaryDirectory, until } from '../helpers/processes.ts';
 import { findGo } from './binaries/build.ts';
-import { BUILT, ETCD_VERSION, KUBERNETES_VERSION, missingIn, NEEDED } from './binaries/folder.ts';
+import { BUILT, ETCD_VERSION, HELM_VERSION, KUBERNETES_VERSION, missingIn, NEEDED } from './binaries/folder.ts';
 import { fillOnce } from './binaries/get.ts';
+import { findHelm } from './binaries/helm.ts';
 import { startProgress } from './binaries/progress.ts';
 import { type Archive, chooseArchive, download, findArchive } from './binaries/release.ts';
 import { findSource, type Machine, quickly } from './binaries/source.ts';
@@ -100,6 +101,27 @@ test('the modules are of the versions that the cache is named after', (t) => {
   const modules = (name: string): string => fs.readFileSync(new URL(`${name}/go.mod`, import.meta.url), 'utf8');
   t.true(modules('kube').includes(`k8s.io/kubernetes v${KUBERNETES_VERSION}`));
   t.true(modules('etcd').includes(`go.etcd.io/etcd/server/v3 v${ETCD_VERSION}`));
+  t.true(modules('helm').includes(`helm.sh/helm/v4 v${HELM_VERSION}`));
+});
+
+const helmMachine = (programs: string[], environment: Record<string, string> = {}) => ({
+  environment: { XDG_CACHE_HOME: '/cache', PATH: '/usr/bin:/opt/bin', ...environment },
+  has: (path: string) => programs.includes(path),
+  go: () => Promise.resolve({ program: '/go' }),
+});
+const helmBuilt = `/cache/baton-test/helm-${HELM_VERSION}`;
+
+test('Helm is the one of HELM, else of the PATH, else what was built, else it is built', async (t) => {
+  const [named, inPath, cached] = ['/my/helm', '/opt/bin/helm', `${helmBuilt}/helm`];
+  const all = [named, inPath, cached];
+  t.deepEqual(await findHelm(helmMachine(all, { HELM: named })), { program: named });
+  t.deepEqual(await findHelm(helmMachine(all)), { program: inPath });
+  t.deepEqual(await findHelm(helmMachine([cached])), { program: cached });
+  t.deepEqual(await findHelm(helmMachine([])), { go: '/go', folder: helmBuilt });
+  t.deepEqual(await findHelm({ ...helmMachine([]), go: without('no Go') }), { reason: 'no Go' });
+  await t.throwsAsync(findHelm(helmMachine([inPath], { HELM: named })), {
+    message: 'HELM=/my/helm: is no executable file; correct or unset it',
+  });
 });
 
 const hash = 'a'.repeat(128);

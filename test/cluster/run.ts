@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../sdk/errors.ts';
 import { getBinaries } from './binaries/get.ts';
+import { getHelm, helmHere } from './binaries/helm.ts';
 import { sourceHere } from './binaries/machine.ts';
 import { startProgress } from './binaries/progress.ts';
 import { startControlPlane } from './control-plane/start.ts';
@@ -22,7 +23,7 @@ $XDG_CACHE_HOME/baton-test or ~/.cache/baton-test, or, without Go, downloaded fr
 Options:
   --node     also starts all controllers, the scheduler and a real node (containerd and kubelet, on a bridge of their own);
              needs root, and what CONTRIBUTING.md names. Images: npm run image, then ctr with the socket that is printed
-  --prepare  only gets the binaries; where none can be had that is an error with BATON_CLUSTER=required only
+  --prepare  only gets the binaries, and Helm; where none can be had that is an error with BATON_CLUSTER=required only
   --help     this text
 
 Exit status: 0 success, 1 failure, 2 wrong usage.
@@ -48,11 +49,11 @@ async function main(args: string[]): Promise<number> {
   }
   const reason = options.node ? obstacle(source) : undefined;
   if (reason !== undefined) throw new Error(`no node: ${reason}`);
-  const binaries = await getBinaries(
-    source,
-    startProgress((line) => process.stderr.write(line)),
-  );
+  const tell = startProgress((line) => process.stderr.write(line));
+  const binaries = await getBinaries(source, tell);
   if (options.prepare) {
+    const helm = await helmHere();
+    if (!('reason' in helm)) await getHelm(helm, tell);
     process.stdout.write(`${binaries}\n`);
     return 0;
   }

@@ -31,7 +31,9 @@ const validating = objectOf('ValidatingWebhookConfiguration', installedClients.v
 const definition = objectOf('CustomResourceDefinition', installedClients.definition);
 
 test('every file is YAML without a warning', (t) => {
-  const files = readdirSync(deploy, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.yaml'));
+  const files = readdirSync(deploy, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.yaml') && !file.startsWith('chart/templates/'),
+  );
   t.true(files.length > 10);
   for (const file of files) {
     for (const { errors, warnings } of parseAllDocuments(readFileSync(join(deploy, file), 'utf8'))) {
@@ -109,6 +111,32 @@ test('webhooks and the conversion lead to the service, the service to the pods, 
     livenessProbe: { httpGet: { path: '/healthz', port: 'health' } },
   });
   t.is(port?.targetPort, 'webhook');
+});
+
+test('replicas of one version are spread, one at a time may go, and Prometheus finds each', (t) => {
+  const { spec } = objectOf('Deployment', 'baton-controller') as unknown as {
+    spec: { template: { spec: { topologySpreadConstraints: Record<string, unknown>[] } } };
+  };
+  const spread = spec.template.spec.topologySpreadConstraints;
+  t.deepEqual(
+    spread.map(({ topologyKey }) => topologyKey),
+    ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'],
+  );
+  for (const one of spread) {
+    t.like(one, { whenUnsatisfiable: 'ScheduleAnyway', labelSelector: { matchLabels: controller } });
+    t.deepEqual(one['matchLabelKeys'], ['pod-template-hash']);
+  }
+  t.like(objectOf('PodDisruptionBudget', 'baton-controller')['spec'], { maxUnavailable: 1 });
+  for (const part of ['controller', 'agent']) {
+    const labels = { ...controller, 'app.kubernetes.io/component': part };
+    const service = objectOf('Service', `baton-${part}-metrics`);
+    t.deepEqual(service['spec'], {
+      clusterIP: 'None',
+      selector: labels,
+      ports: [{ name: 'metrics', port: 8080, targetPort: 'metrics' }],
+    });
+    t.like(service.metadata.labels, labels);
+  }
 });
 
 test('the pod webhook fails open, those of SidecarSets fail closed, and none has a side effect', (t) => {

@@ -10,7 +10,12 @@ export const deploy = fileURLToPath(new URL('../../deploy/', import.meta.url));
 export interface Manifest {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
+  metadata: {
+    name: string;
+    namespace?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
   // Each kind has its own fields.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   [field: string]: any;

@@ -2,10 +2,18 @@ import { spawn } from 'node:child_process';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { BUILT, ETCD_VERSION, hasProgram, KUBERNETES_VERSION } from './folder.ts';
+import { BUILT, ETCD_VERSION, hasProgram, HELM_VERSION, KUBERNETES_VERSION } from './folder.ts';
 import type { Progress } from './progress.ts';
 
-const modules = (name: 'kube' | 'etcd'): string => fileURLToPath(new URL(`../${name}`, import.meta.url));
+/** The folders with a `go.mod`, and the module that each is there for. */
+const MODULES = {
+  etcd: 'go.etcd.io/etcd/server/v3',
+  kube: 'k8s.io/kubernetes',
+  helm: 'helm.sh/helm/v4',
+} as const;
+type Module = keyof typeof MODULES;
+
+const folderOf = (name: Module): string => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const kubernetes = BUILT.filter((name) => name !== 'etcd');
 
 const PROBE_TIMEOUT_MS = 120_000;
@@ -18,22 +26,20 @@ const INSTALLED = '/usr/local/go/bin';
 export async function findGo(
   environment: Readonly<Record<string, string | undefined>>,
   installed = INSTALLED,
+  modules: readonly Module[] = ['etcd', 'kube'],
 ): Promise<{ program: string } | { reason: string }> {
   const folders = [...(environment['PATH'] ?? '').split(delimiter).filter(Boolean), installed];
   const folder = folders.find((path) => hasProgram(path, 'go'));
   if (folder === undefined) return { reason: 'no Go is installed to build them with' };
   const program = join(folder, 'go');
-  for (const [name, module] of [
-    ['etcd', 'go.etcd.io/etcd/server/v3'],
-    ['kube', 'k8s.io/kubernetes'],
-  ] as const) {
-    const { code, output } = await run(program, ['mod', 'download', module], modules(name), PROBE_TIMEOUT_MS);
+  for (const name of modules) {
+    const { code, output } = await run(program, ['mod', 'download', MODULES[name]], folderOf(name), PROBE_TIMEOUT_MS);
     if (code !== 0) return { reason: `${program} cannot build them: ${output.trim().split('\n').at(-1) ?? ''}` };
   }
   return { program };
 }
 
-/** Compiles all of them into `folder`: minutes, unless Go's own cache has the parts. */
+/** Compiles a control plane and a kubelet into `folder`: minutes, unless Go's own cache has the parts. */
 export async function build(go: string, folder: string, tell: Progress): Promise<void> {
   const version = 'k8s.io/component-base/version';
   const [major = '', minor = ''] = KUBERNETES_VERSION.split('.');
@@ -44,8 +50,21 @@ export async function build(go: string, folder: string, tell: Progress): Promise
   await compile(go, 'etcd', ['-ldflags', '-s -w', '-o', join(folder, 'etcd'), 'go.etcd.io/etcd/server/v3'], tell);
 }
 
-async function compile(go: string, name: 'kube' | 'etcd', args: string[], tell: Progress): Promise<void> {
-  const what = name === 'kube' ? `Kubernetes ${KUBERNETES_VERSION}` : `etcd ${ETCD_VERSION}`;
+/** Compiles Helm into `folder`: minutes, likewise. */
+export function buildHelm(go: string, folder: string, tell: Progress): Promise<void> {
+  const version = `-X helm.sh/helm/v4/internal/version.version=v${HELM_VERSION}`;
+  const args = ['-ldflags', `-s -w ${version}`, '-o', join(folder, 'helm'), 'helm.sh/helm/v4/cmd/helm'];
+  return compile(go, 'helm', args, tell);
+}
+
+const titles: Record<Module, string> = {
+  etcd: `etcd ${ETCD_VERSION}`,
+  kube: `Kubernetes ${KUBERNETES_VERSION}`,
+  helm: `Helm ${HELM_VERSION}`,
+};
+
+async function compile(go: string, name: Module, args: string[], tell: Progress): Promise<void> {
+  const what = titles[name];
   let packages = 0;
   let doing = `building ${what} from source, once: this takes minutes`;
   const seen = (line: string): void => {
@@ -57,7 +76,7 @@ async function compile(go: string, name: 'kube' | 'etcd', args: string[], tell: 
   tell(doing);
   // Go says nothing while it links.
   const timer = setInterval(() => tell(doing), 1_000);
-  const { code, output } = await run(go, ['build', '-v', '-trimpath', ...args], modules(name), BUILD_TIMEOUT_MS, seen);
+  const { code, output } = await run(go, ['build', '-v', '-trimpath', ...args], folderOf(name), BUILD_TIMEOUT_MS, seen);
   clearInterval(timer);
   if (code !== 0) throw new Error(`${what} cannot be built:\n${output.trim().split('\n').slice(-15).join('\n')}`);
 }

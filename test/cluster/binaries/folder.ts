@@ -2,9 +2,10 @@ import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** What is built; kube/go.mod and etcd/go.mod say the same (a test compares). */
+/** What is built; kube/go.mod, etcd/go.mod and helm/go.mod say the same (a test compares). */
 export const KUBERNETES_VERSION = '1.34.4';
 export const ETCD_VERSION = '3.6.16';
+export const HELM_VERSION = '4.3.1';
 
 /** Without these there is no control plane. */
 export const NEEDED = ['kube-apiserver', 'etcd'] as const;
@@ -31,6 +32,9 @@ export const cacheFolder = (environment: Environment): string =>
 
 /** The folder of the built ones, named after their versions. */
 export const builtFolder = (cache: string): string => join(cache, `kube-${KUBERNETES_VERSION}-etcd-${ETCD_VERSION}`);
+
+/** Helm's, likewise. */
+export const helmFolder = (cache: string): string => join(cache, `helm-${HELM_VERSION}`);
 
 /** The folder of a release archive's. */
 export const downloadedFolder = (cache: string, version: string): string => join(cache, `envtest-${version}`);

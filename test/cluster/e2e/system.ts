@@ -86,7 +86,7 @@ export async function install(facts: ClusterFacts, folder: string, agentArgs: re
  * Until every replica injects. The API server starts to serve a kind anew when its definition gets the webhooks' certificate, and
  * ends the watches: for a moment a replica may not have heard of a new set.
  */
-async function untilInjecting(admin: Access): Promise<void> {
+export async function untilInjecting(admin: Access): Promise<void> {
   const sets = '/apis/apps.kruise.io/v1beta1/sidecarsets';
   const container = { name: 'trial', image: 'trial:1' };
   const selector = { matchLabels: { trial: 'install' } };
