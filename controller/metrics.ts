@@ -10,6 +10,7 @@ export interface Metrics {
   forgotten: (set: string) => void;
   answered: (answer: { path: string; status: number; allowed?: boolean; milliseconds: number }) => void;
   leading: (leads: boolean) => void;
+  standingAside: (aside: boolean) => void;
   counted: (census: { labelled: number; missed: ReadonlyMap<string, number> }) => void;
 }
 
@@ -41,6 +42,10 @@ export function createMetrics({ counter, gauge, asked, histogram }: Meters, queu
   const webhook = histogram('baton_webhook_duration_seconds', 'Duration of one review.', SHORT, ['path']);
   const answers = counter('baton_webhook_responses_total', 'Reviews answered.', ['path', 'status', 'allowed']);
   const leader = gauge('baton_leader', '1 while this replica leads.');
+  const second = gauge(
+    'baton_second_controller',
+    '1 while another controller acts on SidecarSets, so that Baton does not.',
+  );
 
   return {
     reconciled(seconds, queuedSeconds) {
@@ -63,6 +68,7 @@ export function createMetrics({ counter, gauge, asked, histogram }: Meters, queu
       webhook.observe({ path }, milliseconds / 1000);
       answers.inc({ path, status, allowed: allowed === undefined ? '' : String(allowed) });
     },
+    standingAside: (aside) => second.set(aside ? 1 : 0),
     leading(leads) {
       leader.set(leads ? 1 : 0);
       if (leads) return;
