@@ -110,13 +110,14 @@ export async function runController(options: ControllerOptions): Promise<void> {
   });
   let watched: Watched | undefined;
   let isSynced = false;
+  let waitsForItself = false;
 
   let webhook: WebhookServer | undefined;
   const pages = await serveServicePages({
     ports,
     registry,
     waitsFor() {
-      if (isSynced && webhook) return undefined;
+      if (webhook && (isSynced || waitsForItself)) return undefined;
       return isSynced ? 'certificates' : 'the first lists';
     },
     ...(options.debug && {
@@ -143,7 +144,13 @@ export async function runController(options: ControllerOptions): Promise<void> {
     namespace: home,
     signal: stopWatching.signal,
     onChange: (set, when) => rollouts?.look(set, when),
-    report: watches.report,
+    report(resource, told) {
+      watches.report(resource, told);
+      if (resource !== sidecarSets) return;
+      // What OpenKruise stored in its old version is listed when Baton converts it: nobody is ready, unless one begins.
+      if (told.type === 'failed') waitsForItself = /conversion webhook/.test(told.error.message);
+      else if (told.type === 'listed') waitsForItself = false;
+    },
   }));
   // What ends a watch but the signal is a mistake of Baton: better to be started anew than to decide on old facts.
   const broken = Promise.race([known.done, second.done]).then(async () => {
