@@ -137,7 +137,7 @@ kubectlTest(
     const podsNow = async (): Promise<Record<string, WirePod>> =>
       Object.fromEntries(
         (await cluster.list<WirePod>(resources.pods, { namespace: 'default' })).items.map((pod) => [
-          pod.metadata.name,
+          pod.metadata.name ?? '',
           pod,
         ]),
       );

@@ -13,8 +13,8 @@ const timestamp = (): string => new Date().toISOString().replace('Z', '000Z');
 /** The CRD as OpenKruise 1.8 and its chart have it: one version, and Helm's marks. */
 export function definition18(): Manifest {
   const ours = structuredClone(objectOf('CustomResourceDefinition', 'sidecarsets.apps.kruise.io'));
-  const { conversion, versions, ...spec } = ours['spec'] as { conversion: object; versions: { name: string }[] };
-  void conversion;
+  const { versions, ...spec } = ours['spec'] as { conversion?: object; versions: { name: string }[] };
+  delete spec.conversion;
   const old = versions.filter(({ name }) => name === 'v1alpha1').map((version) => ({ ...version, storage: true }));
   return {
     ...ours,
@@ -139,9 +139,9 @@ export function playDeployments(
       await sayReady(baton);
     }
   };
-  let over = false;
+  const over = new AbortController();
   const done = (async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       await tick().catch((error: unknown) => {
         failure ??= error;
       });
@@ -149,7 +149,7 @@ export function playDeployments(
     }
   })();
   t.teardown(async () => {
-    over = true;
+    over.abort();
     await done;
   });
   return { failure: () => failure };
