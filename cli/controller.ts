@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { Registry } from 'prom-client';
 import { runController } from '../controller/main.ts';
 import type { Io } from './io.ts';
-import { configOf, logOf, numberOf, statusOf } from './service.ts';
+import { configOf, logOf, namespaceOf, numberOf, statusOf } from './service.ts';
 import { versionOf } from './version.ts';
 
 export const help = `Usage: baton controller [OPTIONS]
@@ -15,6 +15,8 @@ the replica that leads, rolls SidecarSets out. deploy/ installs it in a cluster.
 Options:
   --kubeconfig FILE            how to reach the API server; in a pod, its service account is used
   --namespace NAME             the controller's own namespace (default $POD_NAMESPACE, else baton-system)
+  --history-namespace NAME     where OpenKruise keeps revisions and whitelist, and its leader's Lease (default kruise-system);
+                               where there is no such namespace, revisions and whitelist are in the controller's own
   --webhook-certificates DIR   tls.crt and tls.key for the webhooks, as cert-manager mounts them; without it the controller
                                makes its own and keeps them in the Secret baton-webhook
   --webhook-service NAME       the Service that API servers call the webhooks by (default baton-webhook)
@@ -39,6 +41,7 @@ export async function runControllerCommand(args: string[], io: Io): Promise<numb
     options: {
       kubeconfig: { type: 'string' },
       namespace: { type: 'string', default: process.env['POD_NAMESPACE'] ?? 'baton-system' },
+      'history-namespace': { type: 'string', default: 'kruise-system' },
       'webhook-certificates': { type: 'string' },
       'webhook-service': { type: 'string', default: 'baton-webhook' },
       'exclude-namespace': { type: 'string', multiple: true, default: ['kube-system', 'kube-public'] },
@@ -64,6 +67,7 @@ export async function runControllerCommand(args: string[], io: Io): Promise<numb
   const running = runController({
     config: configOf(values.kubeconfig),
     namespace,
+    historyNamespace: namespaceOf('history-namespace', values['history-namespace']),
     identity: `${hostname()}_${randomUUID()}`,
     version: versionOf(),
     ports: {

@@ -19,6 +19,8 @@ SidecarSets, versions. Changes nothing; it asks the API server to try, and not t
 
 Options:
   -n, --namespace NAME where Baton is installed (default baton-system)
+      --history-namespace NAME
+                       where OpenKruise keeps its leader's Lease (default kruise-system)
   -o, --output json    the findings as JSON
 ${clusterHelp}
   --help               this text
@@ -32,6 +34,7 @@ export async function runDoctor(args: string[], io: Io): Promise<number> {
     args,
     options: {
       namespace: { type: 'string', short: 'n', default: 'baton-system' },
+      'history-namespace': { type: 'string', default: 'kruise-system' },
       output: { type: 'string', short: 'o' },
       ...clusterOptions,
       help: { type: 'boolean', default: false },
@@ -41,13 +44,13 @@ export async function runDoctor(args: string[], io: Io): Promise<number> {
     io.stdout.write(help);
     return 0;
   }
-  const { namespace } = values;
+  const { namespace, 'history-namespace': historyNamespace } = values;
   const asJson = isJson(values.output);
   const access = { config: personsConfig(values), userAgent: `baton/${versionOf()}`, timeout: 30_000 };
   const transport = createTransport({ ...access, connections: 4, clock: systemClock });
   const cluster = createKubernetesCluster({ ...access, limit: { qps: 50, burst: 50 } });
   try {
-    const findings = checkAll(await gather({ cluster, transport, namespace, now: Date.now() }));
+    const findings = checkAll(await gather({ cluster, transport, namespace, historyNamespace, now: Date.now() }));
     io.stdout.write(asJson ? `${JSON.stringify({ findings }, undefined, 2)}\n` : formatFindings(findings));
     return findings.some(({ level }) => level === 'error') ? 1 : 0;
   } catch (error) {

@@ -21,6 +21,8 @@ export interface AdmissionSources {
   whitelist?: string | undefined;
   /** Sets that are halted, and the revision that new pods get instead. */
   halted?: ReadonlyMap<string, string>;
+  /** What shows that another controller acts on SidecarSets: then it injects, and Baton leaves pods as they are. */
+  secondController?: string | undefined;
   featureGates?: Readonly<Record<string, boolean>>;
   /** Wall-clock milliseconds. */
   now: number;
@@ -28,7 +30,7 @@ export interface AdmissionSources {
   draw: () => number;
 }
 
-/** Where OpenKruise's whitelist of annotations is kept, in the controller's own namespace (`sidecarset.md` 1.6). */
+/** Where OpenKruise's whitelist of annotations is kept, beside the revisions (`sidecarset.md` 1.6). */
 export const whitelistConfigMap = 'kruise-configuration';
 
 /** The whitelist that the ConfigMap {@link whitelistConfigMap} holds. */
@@ -83,11 +85,19 @@ export function admitPod(
   pod: Pod & KubernetesObject,
   sources: AdmissionSources,
 ): Admitted<Pod & KubernetesObject> & { patch: Operation[] } {
-  const { pod: injected, sidecarSets, warnings } = inject({ pod, ...sources });
+  const { secondController } = sources;
+  const {
+    pod: injected,
+    sidecarSets,
+    warnings,
+  } = inject({ pod, ...sources, ...(secondController && { sidecarSets: [] }) });
   const object = sidecarSets.length > 0 ? withAccountMount(injected) : injected;
   return {
     object: object as Pod & KubernetesObject,
     patch: jsonPatch(pod, object),
-    warnings: warnings.map(({ sidecarSet, message }) => `SidecarSet ${sidecarSet}: ${message}`),
+    warnings: [
+      ...(secondController ? [`Baton injects nothing: ${secondController}`] : []),
+      ...warnings.map(({ sidecarSet, message }) => `SidecarSet ${sidecarSet}: ${message}`),
+    ],
   };
 }

@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client';
 import { X509Certificate } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiError } from '../api/error.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import { createKubernetesCluster } from '../cluster/kubernetes/client.ts';
 import { contend } from '../cluster/kubernetes/election.ts';
 import { DURATIONS } from '../cluster/kubernetes/lease.ts';
@@ -14,16 +15,20 @@ import { createRecorder } from '../cluster/service/recorder.ts';
 import { createWatchBook } from '../cluster/service/watches.ts';
 import { takeCensus, type Census } from './census.ts';
 import { createMetrics } from './metrics.ts';
+import { homeOfRevisions } from './revisions/home.ts';
 import { runRollouts, type Rollouts } from './rollouts.ts';
-import { watchAll } from './watched.ts';
+import { followSecondController } from './second-controller/follow.ts';
+import { watchAll, type Watched } from './watched.ts';
 import { followKeyPair } from './webhook/certificates/follow.ts';
 import { keyPairSource, type CertificateChoice } from './webhook/certificates/source.ts';
 import { serveWebhooks, type WebhookServer } from './webhook/server.ts';
 
 export interface ControllerOptions {
   config: KubeConfig;
-  /** The controller's own namespace: Lease, Secret, ControllerRevisions and ConfigMap are there. */
+  /** The controller's own namespace: Lease and Secret are there. */
   namespace: string;
+  /** Where OpenKruise keeps, or kept, its Lease, ControllerRevisions and ConfigMap; see {@link homeOfRevisions}. */
+  historyNamespace: string;
   /** Of this process and no other. */
   identity: string;
   version: string;
@@ -47,6 +52,8 @@ const LEASE = 'baton-controller';
 /** From one census to the next, in milliseconds. */
 const CENSUS_EVERY = 300_000;
 const CENSUS_RETRY = 30_000;
+/** From one attempt to find out where revisions are to the next, in milliseconds. */
+const HOME_RETRY = 1_000;
 /** How long API servers may take to hear that this replica goes, in milliseconds. */
 const GRACE = 5_000;
 
@@ -67,7 +74,12 @@ export async function runController(options: ControllerOptions): Promise<void> {
   const cluster = createKubernetesCluster(access);
   // The leader's alone: a write that waited while this process was suspended is not sent.
   let holdsLease = (): boolean => false;
-  const leaderCluster = createKubernetesCluster({ ...access, mayWrite: () => holdsLease() });
+  const leaderCluster = createKubernetesCluster({
+    ...access,
+    mayWrite: () => holdsLease() && second.acts() === undefined,
+  });
+  // To take grants back that agents would still take while another controller acts.
+  const lastCluster = createKubernetesCluster({ ...access, mayWrite: () => holdsLease() });
   const onError = (message: string) => (error: unknown) => log.error({ err: error }, message);
 
   const recorder = createRecorder({
@@ -83,33 +95,37 @@ export async function runController(options: ControllerOptions): Promise<void> {
   const stopWatching = new AbortController();
   const watches = createWatchBook(meters, log, Date.now);
   let census: Census | undefined;
-  const watched = watchAll({
+  const second = followSecondController({
     cluster,
-    namespace,
+    namespace: options.historyNamespace,
     signal: stopWatching.signal,
-    onChange: (set, when) => rollouts?.look(set, when),
-    report: watches.report,
+    onChange(message) {
+      metrics.standingAside(message !== undefined);
+      if (message)
+        log.warn({ because: message }, 'another controller acts on SidecarSets: Baton writes and injects nothing');
+      else log.info('no other controller acts on SidecarSets any more');
+    },
+    report({ plural }, told) {
+      if (told.type === 'failed') log.warn({ err: told.error }, `watch of another controller's ${plural}`);
+    },
   });
-  // What ends a watch but the signal is a mistake of Baton: better to be started anew than to decide on old facts.
-  const broken = watched.done.then(() => {
-    if (!stopWatching.signal.aborted) throw new Error('a watch has ended');
-  });
+  let watched: Watched | undefined;
   let isSynced = false;
-  void watched.synced.then((synced) => (isSynced = synced));
+  let waitsForItself = false;
 
   let webhook: WebhookServer | undefined;
   const pages = await serveServicePages({
     ports,
     registry,
     waitsFor() {
-      if (isSynced && webhook) return undefined;
+      if (webhook && (isSynced || waitsForItself)) return undefined;
       return isSynced ? 'certificates' : 'the first lists';
     },
     ...(options.debug && {
       debug: () => ({
         leads: rollouts !== undefined,
         isSynced,
-        sets: watched.sets().length,
+        sets: watched?.sets().length ?? 0,
         queue: { waiting: rollouts?.length() ?? 0 },
         watches: watches.state(),
       }),
@@ -117,6 +133,33 @@ export async function runController(options: ControllerOptions): Promise<void> {
     log,
   });
   log.info({ identity, version }, 'controller starts');
+
+  const home = await homeFound(cluster, options);
+  if (home === undefined) {
+    stopWatching.abort();
+    await Promise.all([second.done, recorder.stop(), pages.close()]);
+    return;
+  }
+  const known = (watched = watchAll({
+    cluster,
+    namespace: home,
+    signal: stopWatching.signal,
+    onChange: (set, when) => rollouts?.look(set, when),
+    report(resource, told) {
+      watches.report(resource, told);
+      if (resource !== sidecarSets) return;
+      // What OpenKruise stored in its old version is listed when Baton converts it: nobody is ready, unless one begins.
+      if (told.type === 'failed') waitsForItself = /conversion webhook/.test(told.error.message);
+      else if (told.type === 'listed') waitsForItself = false;
+    },
+  }));
+  // What ends a watch but the signal is a mistake of Baton: better to be started anew than to decide on old facts.
+  const broken = Promise.race([known.done, second.done]).then(async () => {
+    if (!stopWatching.signal.aborted) throw new Error('a watch has ended');
+    await Promise.all([known.done, second.done]);
+  });
+  const synced = Promise.all([known.synced, second.synced]).then((outcomes) => outcomes.every((one) => one));
+  void synced.then((outcome) => (isSynced = outcome));
 
   const stopCertificates = new AbortController();
   const certificates = followKeyPair({
@@ -132,7 +175,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
       webhook = await serveWebhooks({
         port: ports.webhook,
         keyPair,
-        sources: () => (isSynced ? watched.sources() : undefined),
+        sources: () => (isSynced ? { ...known.sources(), secondController: second.acts() } : undefined),
         now: Date.now,
         draw: Math.random,
         onAnswer: metrics.answered,
@@ -144,11 +187,24 @@ export async function runController(options: ControllerOptions): Promise<void> {
 
   const lead = async (leading: AbortSignal, holds: () => boolean): Promise<void> => {
     holdsLease = holds;
-    if (!(await raced(watched.synced, leading))) return;
+    if (!(await raced(synced, leading))) return;
+    tellOfSecond();
+    await second.whileAlone(leading, rollOut);
+  };
+
+  /** An event writes nothing to the sets themselves. */
+  const tellOfSecond = (): void => {
+    const because = second.acts();
+    if (because === undefined) return;
+    const event = { type: 'Warning', reason: 'SecondController', message: `Baton stands aside: ${because}` } as const;
+    for (const set of known.sets()) recorder.record(sidecarSets, set, event);
+  };
+
+  const rollOut = async (alone: AbortSignal): Promise<void> => {
     const mine = (rollouts = runRollouts({
       cluster: leaderCluster,
-      namespace,
-      watched,
+      namespace: home,
+      watched: known,
       missed: (set) => census && (census.missed.get(set) ?? 0),
       now: Date.now,
       parallel: options.parallel,
@@ -161,25 +217,26 @@ export async function runController(options: ControllerOptions): Promise<void> {
         log.warn({ err: error, set, retryIn }, 'step of a rollout');
       },
     }));
-    const counting = countPods(leading);
-    await aborted(leading);
+    const counting = countPods(alone);
+    await aborted(alone);
     rollouts = undefined;
-    await Promise.all([mine.stop(), counting]);
+    await Promise.all([mine.stop(second.acts() === undefined ? undefined : lastCluster), counting]);
+    tellOfSecond();
   };
 
-  const countPods = async (leading: AbortSignal): Promise<void> => {
-    while (!leading.aborted) {
+  const countPods = async (alone: AbortSignal): Promise<void> => {
+    while (!alone.aborted) {
       let pause = CENSUS_EVERY;
       try {
         const excluded = new Set([...options.excluded, namespace]);
-        census = await takeCensus(leaderCluster, () => ({ ...watched.sources(), excluded }), { signal: leading });
+        census = await takeCensus(leaderCluster, () => ({ ...known.sources(), excluded }), { signal: alone });
         metrics.counted(census);
-        for (const { metadata } of watched.sets()) rollouts?.look(metadata.name ?? '', 'soon');
+        for (const { metadata } of known.sets()) rollouts?.look(metadata.name ?? '', 'soon');
       } catch (error) {
         log.warn({ err: error }, 'census');
         pause = CENSUS_RETRY;
       }
-      await delay(pause, undefined, { signal: leading }).catch(() => undefined);
+      await delay(pause, undefined, { signal: alone }).catch(() => undefined);
     }
   };
 
@@ -213,6 +270,22 @@ export async function runController(options: ControllerOptions): Promise<void> {
     throw new ApiError('ERR_BATON_LEASE_LOST', 'the lease was lost: another process begins with what the cluster says');
   }
   log.info('controller has ended');
+}
+
+/** Where revisions are kept, as soon as the API server says so; undefined when the signal aborts before. */
+async function homeFound(cluster: Cluster, options: ControllerOptions): Promise<string | undefined> {
+  const { namespace, historyNamespace, signal, log } = options;
+  while (!signal.aborted) {
+    try {
+      const home = await homeOfRevisions(cluster, { own: namespace, history: historyNamespace });
+      log.info({ namespace: home }, 'revisions are kept there');
+      return home;
+    } catch (error) {
+      log.warn({ err: error }, 'where revisions are kept');
+      await delay(HOME_RETRY, undefined, { signal }).catch(() => undefined);
+    }
+  }
+  return undefined;
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

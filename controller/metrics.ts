@@ -14,6 +14,7 @@ export interface Metrics {
   leading: (leads: boolean) => void;
   /** @param end - of the certificate that is served now; milliseconds since the epoch */
   certified: (end: number) => void;
+  standingAside: (aside: boolean) => void;
   counted: (census: { labelled: number; missed: ReadonlyMap<string, number> }) => void;
 }
 
@@ -50,6 +51,10 @@ export function createMetrics({ counter, gauge, asked, histogram }: Meters, queu
     'When the certificate that the webhooks serve with ends.',
   );
   const leader = gauge('baton_leader', '1 while this replica leads.');
+  const second = gauge(
+    'baton_second_controller',
+    '1 while another controller acts on SidecarSets, so that Baton does not.',
+  );
 
   return {
     reconciled(seconds, queuedSeconds) {
@@ -76,6 +81,7 @@ export function createMetrics({ counter, gauge, asked, histogram }: Meters, queu
       answers.inc({ path, status, allowed: allowed === undefined ? '' : String(allowed) });
     },
     certified: (end) => certificate.set(end / 1000),
+    standingAside: (aside) => second.set(aside ? 1 : 0),
     leading(leads) {
       leader.set(leads ? 1 : 0);
       if (leads) return;

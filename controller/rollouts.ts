@@ -1,6 +1,8 @@
 import type { Pod } from '../api/kubernetes.ts';
+import { readInjectedList } from '../api/pod-annotations.ts';
+import { injectedLabel, injectedListKey } from '../api/pod-contract.ts';
 import type { SidecarSet } from '../api/sidecar-set.ts';
-import type { Cluster } from '../cluster/cluster.ts';
+import type { Cluster, KubernetesObject, Page } from '../cluster/cluster.ts';
 import { createQueue } from '../cluster/kubernetes/queue.ts';
 import { pods as podResource } from '../cluster/resource.ts';
 import type { Happening } from '../cluster/service/recorder.ts';
@@ -40,8 +42,12 @@ export interface Rollouts {
   look: (set: string, when: 'now' | 'soon') => void;
   /** Sets that wait for their step. */
   length: () => number;
-  /** Ends, when the writes under way have been answered. */
-  stop: () => Promise<void>;
+  /**
+   * Ends, when the writes under way have been answered.
+   *
+   * @param withdrawWith - with it, grants that nobody has claimed are taken back last: agents would still take them
+   */
+  stop: (withdrawWith?: Cluster) => Promise<void>;
 }
 
 /** Sets that are worked on at the same time. */
@@ -78,7 +84,7 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
     if (!set || set.metadata.deletionTimestamp) {
       kept.delete(name);
       onGone?.(name);
-      for (const pod of seen.pods) if (!stopped) await withdraw(pod, name);
+      for (const pod of seen.pods) if (!stopped) await withdraw(cluster, pod, name);
       return undefined;
     }
     let again = AGAIN.quiet;
@@ -122,13 +128,6 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
     return again;
   };
 
-  /** The set is gone: what nobody has claimed is taken back, what an agent has claimed ends by itself. */
-  const withdraw = async (pod: Pod, name: string): Promise<void> => {
-    if (!hasUnclaimedGrant(pod, name)) return;
-    const { patch, resourceVersion, ...key } = withdrawal(pod, { name });
-    await settled(cluster.patch(podResource, key, patch, { resourceVersion }));
-  };
-
   const queue = createQueue({ work: step, workers: WORKERS, onFailure, onDone: (_, times) => onDone?.(times) });
   for (const { metadata } of watched.sets()) queue.add(metadata.name ?? '');
   return {
@@ -137,9 +136,36 @@ export function runRollouts(options: RolloutsOptions): Rollouts {
       else queue.addAfter(set, kept.get(set)?.gathering ?? GATHERING.least);
     },
     length: () => queue.length,
-    async stop() {
+    async stop(withdrawWith) {
       stopped = true;
       await queue.stop();
+      if (withdrawWith) await withdrawAll(withdrawWith);
     },
   };
+}
+
+/** The set is not to be rolled out: what nobody has claimed is taken back, what an agent has claimed ends by itself. */
+async function withdraw(cluster: Cluster, pod: Pod, name: string): Promise<void> {
+  if (!hasUnclaimedGrant(pod, name)) return;
+  const { patch, resourceVersion, ...key } = withdrawal(pod, { name });
+  await settled(cluster.patch(podResource, key, patch, { resourceVersion }));
+}
+
+/** Of all sets, on the pods as the API server has them: a watch may not have told of the last grants yet. */
+async function withdrawAll(cluster: Cluster): Promise<void> {
+  const labels = { matchLabels: { [injectedLabel]: 'true' } };
+  let next: string | undefined;
+  do {
+    const page: Page<Pod & KubernetesObject> = await cluster.list(podResource, {
+      labels,
+      limit: 500,
+      ...(next && { next }),
+    });
+    for (const pod of page.items) {
+      for (const name of readInjectedList(pod.metadata.annotations?.[injectedListKey])) {
+        await withdraw(cluster, pod, name);
+      }
+    }
+    next = page.next;
+  } while (next !== undefined);
 }

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { Pod } from '../../api/kubernetes.ts';
+import { secondController } from '../../controller/second-controller/evidence.ts';
 import type { Facts, Read, WebhookConfiguration } from './facts.ts';
 
 /** What one check found. */
@@ -47,7 +48,12 @@ const checks: Record<string, Check> = {
       if (!found) return [error('there is no CustomResourceDefinition sidecarsets.apps.kruise.io', REINSTALL)];
       const served = found.spec.versions.filter((version) => version.served).map(({ name }) => name);
       const missing = VERSIONS.filter((name) => !served.includes(name));
-      return missing.map((name) => error(`SidecarSets are not served as ${name}`, REINSTALL));
+      const { service } = found.spec.conversion?.webhook?.clientConfig ?? {};
+      const isAnothers = service !== undefined && service.name !== 'baton-webhook';
+      return [
+        ...missing.map((name) => error(`SidecarSets are not served as ${name}`, REINSTALL)),
+        ...(isAnothers ? [error(`SidecarSets are converted by ${service.namespace}/${service.name}`, REINSTALL)] : []),
+      ];
     }),
 
   'webhook-configurations': ({ mutating, validating }) =>
@@ -118,7 +124,7 @@ const checks: Record<string, Check> = {
     }),
   ],
 
-  'second-controller': ({ managers, mutating, validating }) => {
+  'second-controller': ({ managers, lease, mutating, validating, now }) => {
     const configurations = [mutating, validating].flatMap((all) => ('value' in all ? all.value : []));
     const remedy =
       'two controllers undo each other’s work: switch the other’s SidecarSet controller and webhooks off, or remove it';
@@ -128,13 +134,12 @@ const checks: Record<string, Check> = {
         error(`the webhooks of ${name} also decide about SidecarSets`, remedy),
       ),
       ...read(managers, (pods) =>
-        pods
-          .filter(({ spec }) => spec?.containers.some(({ image = '' }) => /kruise-manager/.test(image)))
-          .slice(0, 1)
-          .map(({ metadata }) => {
-            const name = `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
-            return error(`OpenKruise’s controller runs: pod ${name}`, remedy);
-          }),
+        read(lease, (held) => {
+          // What the controller sees by itself; only how long nobody renewed must be taken from the Lease's own time here.
+          const unchanged = Math.max(0, now - Date.parse(held?.spec?.renewTime ?? ''));
+          const found = secondController({ pods, lease: held && { lease: held, unchanged }, now });
+          return found ? [error(found.message, remedy)] : [];
+        }),
       ),
     ];
   },

@@ -1,4 +1,4 @@
-import type { Node, Pod } from '../../api/kubernetes.ts';
+import type { Lease, Node, Pod } from '../../api/kubernetes.ts';
 import type { KubernetesObject } from '../../cluster/cluster.ts';
 
 /** What could be read, or why it could not. */
@@ -18,7 +18,10 @@ export interface WebhookConfiguration {
 export interface Crd {
   spec: {
     versions: { name: string; served: boolean; storage: boolean }[];
-    conversion?: { webhook?: { clientConfig?: { caBundle?: string } } };
+    conversion?: {
+      strategy?: string;
+      webhook?: { clientConfig?: { caBundle?: string; service?: { namespace: string; name: string } } };
+    };
   };
 }
 
@@ -54,4 +57,6 @@ export interface Facts {
   agents: Read<Pod[]>;
   /** Pods that may be another controller's of SidecarSets. */
   managers: Read<Pod[]>;
+  /** The Lease of OpenKruise's leader. */
+  lease: Found<Lease>;
 }

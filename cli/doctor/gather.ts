@@ -1,11 +1,12 @@
 import { ApiError } from '../../api/error.ts';
 import { parseJson, printJson } from '../../api/json.ts';
-import type { Node, Pod } from '../../api/kubernetes.ts';
+import type { Lease, Node, Pod } from '../../api/kubernetes.ts';
 import { hashKey } from '../../api/pod-contract.ts';
 import type { Cluster, KubernetesObject, Query } from '../../cluster/cluster.ts';
 import type { Transport } from '../../cluster/kubernetes/transport.ts';
 import * as resources from '../../cluster/resource.ts';
 import type { Resource } from '../../cluster/resource.ts';
+import { managerLabels, managerLease } from '../../controller/second-controller/evidence.ts';
 import type { Crd, Facts, Found, PolicyBinding, Read, Trial, WebhookConfiguration } from './facts.ts';
 
 export interface GatherOptions {
@@ -13,6 +14,8 @@ export interface GatherOptions {
   /** For what {@link Cluster} has no words for: a request that is tried and not carried out. */
   transport: Transport;
   namespace: string;
+  /** Where OpenKruise keeps its Lease. */
+  historyNamespace: string;
   /** Milliseconds since the epoch. */
   now: number;
 }
@@ -22,7 +25,8 @@ export interface GatherOptions {
  *
  * @throws ApiError `ERR_BATON_UNAVAILABLE` when the API server does not answer
  */
-export async function gather({ cluster, transport, namespace, now }: GatherOptions): Promise<Facts> {
+export async function gather(options: GatherOptions): Promise<Facts> {
+  const { cluster, transport, namespace, historyNamespace, now } = options;
   const find = <T extends object>(resource: Resource, name: string, home?: string): Promise<Found<T>> =>
     attempt(async () => {
       try {
@@ -58,7 +62,8 @@ export async function gather({ cluster, transport, namespace, now }: GatherOptio
     nodes: list<Node>(resources.nodes),
     controllers: part('controller'),
     agents: part('agent'),
-    managers: list<Pod>(resources.pods, { labels: { matchLabels: { 'control-plane': 'controller-manager' } } }),
+    managers: list<Pod>(resources.pods, { labels: { matchLabels: managerLabels } }),
+    lease: find<Lease>(resources.leases, managerLease, historyNamespace),
   };
   await Promise.all(Object.values(facts));
   return {
@@ -75,6 +80,7 @@ export async function gather({ cluster, transport, namespace, now }: GatherOptio
     controllers: await facts.controllers,
     agents: await facts.agents,
     managers: await facts.managers,
+    lease: await facts.lease,
   };
 }
 

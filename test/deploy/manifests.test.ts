@@ -15,6 +15,7 @@ import {
   versionKey,
   workingKey,
 } from '../../api/pod-contract.ts';
+import { managerLease } from '../../controller/second-controller/evidence.ts';
 import { installedClients } from '../../controller/webhook/certificates/publish.ts';
 import { deploy, objectOf, objectsOf, type Manifest } from './objects.ts';
 
@@ -67,7 +68,7 @@ test('all of it is labelled, and what has a namespace is in its own', (t) => {
     t.is(metadata.labels?.['app.kubernetes.io/name'], 'baton', `${kind} ${metadata.name}`);
     t.true(metadata.namespace === undefined || metadata.namespace === home);
   }
-  t.is(objectOf('Namespace', home).metadata.labels?.['control-plane'], 'baton');
+  t.is(objectOf('Namespace', home).metadata.labels?.['control-plane'], 'openkruise');
 });
 
 test('webhooks and the conversion lead to the service, the service to the pods, at a port that they have', (t) => {
@@ -195,10 +196,11 @@ test('the controller may do what its code does, and no more', (t) => {
     mutatingwebhookconfigurations: [{ verbs: ['get', 'patch'], names: [installedClients.mutating] }],
     validatingwebhookconfigurations: [{ verbs: ['get', 'patch'], names: [installedClients.validating] }],
     customresourcedefinitions: [{ verbs: ['get', 'patch'], names: [installedClients.definition] }],
-    'home/controllerrevisions': [{ verbs: [...READ, 'create', 'patch', 'delete'] }],
+    controllerrevisions: [{ verbs: [...READ, 'create', 'patch', 'delete'] }],
+    configmaps: [{ verbs: READ, names: [whitelistConfigMap] }],
+    leases: [{ verbs: READ, names: [managerLease] }],
     'home/leases': [{ verbs: ['create'] }, { verbs: ['get', 'list', 'watch', 'patch'], names: ['baton-controller'] }],
     'home/secrets': [{ verbs: ['create'] }, { verbs: ['get', 'patch'], names: ['baton-webhook'] }],
-    'home/configmaps': [{ verbs: READ, names: [whitelistConfigMap] }],
   });
 });
 

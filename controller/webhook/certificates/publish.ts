@@ -20,8 +20,14 @@ export const installedClients: Clients = {
   definition: 'sidecarsets.apps.kruise.io',
 };
 
+interface Service {
+  namespace?: string;
+  name?: string;
+}
+
 interface ClientConfig {
   caBundle?: string;
+  service?: Service;
 }
 /** A configuration of webhooks, or a definition of a custom resource. */
 type Client = KubernetesObject & {
@@ -31,7 +37,7 @@ type Client = KubernetesObject & {
 
 /**
  * Writes the bundle wherever API servers look for it; nothing where it is that already. A definition that converts without
- * a webhook needs none.
+ * a webhook needs none, and one that leads to another controller's service keeps that one's.
  *
  * @returns whether it was everywhere before
  * @throws ApiError of the cluster: `ERR_BATON_NOT_FOUND` where an object is missing, `ERR_BATON_CONFLICT` where it changed
@@ -39,9 +45,14 @@ type Client = KubernetesObject & {
  */
 export async function publishBundle(cluster: Cluster, bundle: string, clients: Clients): Promise<boolean> {
   const caBundle = Buffer.from(bundle).toString('base64');
+  /** Baton's own, as the first webhook has it. */
+  let own: Service | undefined;
   const put = async (resource: Resource, name: string): Promise<boolean> => {
     const object = await cluster.get<Client>(resource, { name });
-    const patch: JsonPatch = placesOf(object)
+    const places = placesOf(object);
+    own ??= places[0]?.[1].service;
+    if (places.some(([, { service }]) => isAnother(service, own))) return true;
+    const patch: JsonPatch = places
       .filter(([, config]) => config.caBundle !== caBundle)
       .map(([path]) => ({ op: 'add', path: `${path}/caBundle`, value: caBundle }));
     if (patch.length === 0) return true;
@@ -56,6 +67,9 @@ export async function publishBundle(cluster: Cluster, bundle: string, clients: C
   ];
   return !there.includes(false);
 }
+
+const isAnother = (service: Service | undefined, own: Service | undefined): boolean =>
+  service !== undefined && own !== undefined && (service.namespace !== own.namespace || service.name !== own.name);
 
 function placesOf({ webhooks = [], spec }: Client): (readonly [path: string, config: ClientConfig])[] {
   const { strategy, webhook } = spec?.conversion ?? {};

@@ -24,6 +24,22 @@ const configuration = (caBundle: string = bundle): WebhookConfiguration & { meta
 });
 const ready = [{ type: 'Ready', status: 'True' }];
 
+const leaseOf = (renewed: number): Facts['lease'] => ({
+  value: {
+    metadata: { namespace: 'kruise-system', name: 'kruise-manager' },
+    spec: { holderIdentity: 'manager-1', leaseDurationSeconds: 15, renewTime: new Date(renewed).toISOString() },
+  },
+});
+const convertedBy = (name: string): Facts['crd'] => ({
+  value: {
+    metadata: {},
+    spec: {
+      versions: ['v1alpha1', 'v1beta1'].map((version) => ({ name: version, served: true, storage: false })),
+      conversion: { webhook: { clientConfig: { service: { namespace: 'kruise-system', name } } } },
+    },
+  },
+});
+
 /** A cluster that is well. */
 const well: Facts = {
   now,
@@ -49,6 +65,7 @@ const well: Facts = {
   controllers: { value: [podOf('controller', 'n1'), podOf('controller', 'n2')] },
   agents: { value: [podOf('agent', 'n1')] },
   managers: { value: [] },
+  lease: { value: undefined },
 };
 
 const faults = (change: Partial<Facts>): string[] =>
@@ -114,6 +131,16 @@ test('each fault alone is told alone', async (t) => {
       'warning versions: there are several versions: 1, 2',
     ],
     [{ policy: { problem: 'you may not' } }, 'unknown policy: you may not'],
+    [
+      { lease: leaseOf(now - 5_000) },
+      'error second-controller: OpenKruise’s controller leads: lease kruise-system/kruise-manager of manager-1',
+    ],
+    [{ lease: leaseOf(now - 16_000) }, undefined],
+    [
+      { crd: convertedBy('kruise-webhook-service') },
+      'error crd: SidecarSets are converted by kruise-system/kruise-webhook-service',
+    ],
+    [{ crd: convertedBy('baton-webhook') }, undefined],
   ];
   for (const [change, fault] of rows) t.deepEqual(faults(change), fault === undefined ? [] : [fault]);
 });

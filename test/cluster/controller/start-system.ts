@@ -58,7 +58,7 @@ export interface Write {
 export const servicesByName = ['--enable-aggregator-routing=false'];
 
 /** What some distributions check beyond the defaults: who makes an object block its owner's deletion must have a right to. */
-const strictFlags = ['--enable-admission-plugins=OwnerReferencesPermissionEnforcement'];
+export const strictFlags = ['--enable-admission-plugins=OwnerReferencesPermissionEnforcement'];
 
 export interface SystemOptions {
   /** Processes of the controller; the default is 1. */
@@ -171,7 +171,7 @@ async function isTrusted(admin: Access): Promise<boolean> {
   }
 }
 
-function forThisMachine(object: Manifest, port: number): Manifest | undefined {
+export function forThisMachine(object: Manifest, port: number): Manifest | undefined {
   if (object.kind === 'Deployment' || object.kind === 'DaemonSet') return undefined;
   if (object.kind === 'Service') {
     const { apiVersion, kind, metadata } = object;

@@ -202,3 +202,27 @@ test('a server of a kept certificate is trusted with the published bundle', asyn
   t.teardown(() => agent.destroy());
   t.is((await server.post('/mutate-pods', podReview(pod), { agent })).status, 200);
 });
+
+test('a definition that another controller converts keeps that one’s bundle, until it is Baton’s again', async (t) => {
+  const { cluster, keeper } = await world();
+  const services = { own: { namespace: 'baton-system', name: 'baton-webhook' }, other: { namespace: 'k', name: 'w' } };
+  await cluster.patch(mutatingWebhookConfigurations, { name: 'baton' }, [
+    { op: 'add', path: '/webhooks/0/clientConfig/service', value: services.own },
+  ]);
+  const definition = { name: 'sidecarsets.apps.kruise.io' };
+  const convertBy = (service: object): Promise<unknown> =>
+    cluster.patch(customResourceDefinitions, definition, {
+      spec: { conversion: { webhook: { clientConfig: { service, caBundle: 'theirs' } } } },
+    });
+  const bundle = async (): Promise<string | undefined> =>
+    (await cluster.get<Definition>(customResourceDefinitions, definition)).spec.conversion.webhook.clientConfig
+      .caBundle;
+  const keep = keeper();
+  await convertBy(services.other);
+  await keep();
+  await keep();
+  t.is(await bundle(), 'theirs');
+  await convertBy(services.own);
+  await keep();
+  t.not(await bundle(), 'theirs');
+});
