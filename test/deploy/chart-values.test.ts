@@ -58,7 +58,8 @@ interface Effect {
 const digest = `sha256:${'a'.repeat(64)}`;
 const placement = (part: Part): Record<string, Effect> => {
   const values: Record<string, unknown> = {
-    priorityClassName: 'other',
+    // A name, though it looks like a number.
+    priorityClassName: '1e3',
     nodeSelector: { pool: 'system' },
     tolerations: [{ key: 'system', operator: 'Exists' }],
     affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } },
@@ -128,7 +129,7 @@ const effects: Record<string, Effect> = {
       (objectOf('Deployment', 'baton-controller', [...objects])['spec'] as { replicas: number }).replicas,
     seen: 3,
   },
-  'controller.qps': { value: 3000000, look: argsOf('controller', '--qps'), seen: ['3000000'] },
+  'controller.qps': { value: 65535, look: argsOf('controller', '--qps'), seen: ['65535'] },
   'controller.parallel': { value: 8, look: argsOf('controller', '--parallel'), seen: ['8'] },
   ...placement('controller'),
   'agent.image.repository': { value: 'team/other', look: imageOf('agent'), seen: 'team/other:0.1.0' },
@@ -181,10 +182,15 @@ const effects: Record<string, Effect> = {
     seen: ['1m'],
   },
   'metrics.labels': {
-    value: { release: 'prometheus' },
+    // Also such as it has already.
+    value: { release: 'prometheus', 'app.kubernetes.io/instance': 'main' },
     with: { 'metrics.monitor': 'PodMonitor' },
-    look: (objects) => monitorsOf(objects).map(({ metadata }) => metadata.labels?.['release']),
-    seen: ['prometheus'],
+    look: (objects) =>
+      monitorsOf(objects).map(({ metadata: { labels } }) => [
+        labels?.['release'],
+        labels?.['app.kubernetes.io/instance'],
+      ]),
+    seen: [['prometheus', 'main']],
   },
 };
 

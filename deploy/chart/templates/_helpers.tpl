@@ -30,7 +30,7 @@ app.kubernetes.io/component: {{ . }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .part.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ quote . }}
 {{- end }}
 {{- with .part.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
