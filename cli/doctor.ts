@@ -7,7 +7,7 @@ import { checkAll, type Finding } from './doctor/checks.ts';
 import { gather } from './doctor/gather.ts';
 import type { Io } from './io.ts';
 import { clusterHelp, clusterOptions, personsConfig } from './kubeconfig.ts';
-import { isJson } from './options.ts';
+import { isJson, namespaceOf } from './options.ts';
 import { versionOf } from './version.ts';
 
 export const help = `Usage: baton doctor [OPTIONS]
@@ -44,7 +44,8 @@ export async function runDoctor(args: string[], io: Io): Promise<number> {
     io.stdout.write(help);
     return 0;
   }
-  const { namespace, 'history-namespace': historyNamespace } = values;
+  const namespace = namespaceOf('namespace', values.namespace);
+  const historyNamespace = namespaceOf('history-namespace', values['history-namespace']);
   const asJson = isJson(values.output);
   const access = { config: personsConfig(values), userAgent: `baton/${versionOf()}`, timeout: 30_000 };
   const transport = createTransport({ ...access, connections: 4, clock: systemClock });

@@ -12,6 +12,12 @@ export function numberOption(option: string, text: string): number {
   return value;
 }
 
+/** The name of a namespace given to an option. */
+export function namespaceOf(option: string, text: string): string {
+  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text)) return text;
+  throw new UsageError(`--${option} must be the name of a namespace, not ${JSON.stringify(text)}`);
+}
+
 /** Whether `-o json` was given, which is all that `-o` may say. */
 export function isJson(output: string | undefined): boolean {
   if (output !== undefined && output !== 'json')

@@ -1,7 +1,7 @@
-import { X509Certificate } from 'node:crypto';
 import type { Pod } from '../../api/kubernetes.ts';
 import { secondController } from '../../controller/second-controller/evidence.ts';
-import type { Facts, Read, WebhookConfiguration } from './facts.ts';
+import { complaintsAbout, type Bundle } from './certificates.ts';
+import type { ClientConfig, Facts, Read, WebhookConfiguration } from './facts.ts';
 
 /** What one check found. */
 export interface Finding {
@@ -16,10 +16,14 @@ export interface Finding {
 
 type Check = (facts: Facts) => Omit<Finding, 'check'>[];
 
-const REINSTALL = 'install Baton again with kubectl apply -k deploy';
+const REINSTALL = 'install Baton again, as it was: kubectl apply -k deploy, or helm upgrade';
+const UNTOLD =
+  'the controller writes it, or cert-manager where that makes certificates: see that it runs, and look at its log';
 const VERSIONS = ['v1beta1', 'v1alpha1'];
-/** A certificate is renewed long before: one that ends so soon is not looked after. In milliseconds. */
-const SOON = 7 * 86_400_000;
+const WEBHOOKS = {
+  Mutating: ['pods.baton.dev', 'defaults.sidecarsets.baton.dev'],
+  Validating: ['validation.sidecarsets.baton.dev'],
+};
 
 /** All findings, check by check; at least one of each. */
 export function checkAll(facts: Facts): Finding[] {
@@ -43,21 +47,22 @@ const sound: Record<string, string> = {
 };
 
 const checks: Record<string, Check> = {
-  crd: ({ crd }) =>
+  crd: ({ crd, namespace }) =>
     read(crd, (found) => {
       if (!found) return [error('there is no CustomResourceDefinition sidecarsets.apps.kruise.io', REINSTALL)];
       const served = found.spec.versions.filter((version) => version.served).map(({ name }) => name);
       const missing = VERSIONS.filter((name) => !served.includes(name));
-      const { service } = found.spec.conversion?.webhook?.clientConfig ?? {};
-      const isAnothers = service !== undefined && service.name !== 'baton-webhook';
-      return [
-        ...missing.map((name) => error(`SidecarSets are not served as ${name}`, REINSTALL)),
-        ...(isAnothers ? [error(`SidecarSets are converted by ${service.namespace}/${service.name}`, REINSTALL)] : []),
-      ];
+      const client = found.spec.conversion?.webhook?.clientConfig;
+      const converter = client
+        ? askedWrongly('SidecarSets are converted by', client, namespace)
+        : [error('SidecarSets are not converted from one version to the other', REINSTALL)];
+      return [...missing.map((name) => error(`SidecarSets are not served as ${name}`, REINSTALL)), ...converter];
     }),
 
-  'webhook-configurations': ({ mutating, validating }) =>
-    [...named('Mutating', mutating), ...named('Validating', validating)].map((message) => error(message, REINSTALL)),
+  'webhook-configurations': ({ mutating, validating, namespace }) => [
+    ...webhooksIn('Mutating', mutating, namespace),
+    ...webhooksIn('Validating', validating, namespace),
+  ],
 
   'webhook-reachable': ({ trial, namespace }) =>
     read(trial, ({ status, message, isDefaulted }) => {
@@ -66,24 +71,23 @@ const checks: Record<string, Check> = {
         return [error(`a SidecarSet cannot be created: ${message}`, remedy)];
       }
       if (status === 401 || status === 403) return [unknown(message)];
-      // Refused for what it says: then it was looked at. Not found: the check of the CRD tells.
-      if (isDefaulted || status === 422 || status === 404) return [];
+      if (status === 404) return [unknown('there are no SidecarSets to try it with', 'see what is said of crd')];
+      // Refused for what it says: then it was looked at.
+      if (isDefaulted || status === 422) return [];
       return [error('a SidecarSet is created without the defaults that Baton’s webhook writes', REINSTALL)];
     }),
 
   certificates: ({ mutating, validating, crd, serving, now }) => {
     const bundles = [...bundlesOf('Mutating', mutating), ...bundlesOf('Validating', validating)];
     const conversion = 'value' in crd ? crd.value?.spec.conversion?.webhook?.clientConfig?.caBundle : undefined;
-    if (conversion !== undefined) bundles.push(['the CRD trusts', fromBase64(conversion)]);
+    if (conversion) bundles.push({ what: 'the CRD trusts', pem: fromBase64(conversion) });
+    const served = 'value' in serving && serving.value ? { what: 'the webhooks serve', pem: serving.value } : undefined;
     const remedy = 'look at the log of the controller, or at cert-manager where that makes them';
-    const trusted = bundles.flatMap(([what, bundle]) => ages(what, bundle, now, 'any'));
-    const served = 'value' in serving && serving.value ? ages('the webhooks serve', serving.value, now, 'first') : [];
     // One bundle is in many webhooks.
-    const told = new Map([...trusted, ...served].map((age) => [`${age.what} ${age.until}`, age]));
-    return [...told.values()].map(({ what, until, isOver }) => {
-      const message = `${what} a certificate that ${isOver ? 'ended' : 'ends'} at ${new Date(until).toISOString()}`;
-      return { level: isOver ? ('error' as const) : ('warning' as const), message, remedy };
-    });
+    const told = new Map(complaintsAbout(bundles, served, now).map((complaint) => [complaint.message, complaint]));
+    return [...told.values()].map(({ message, isOver }) =>
+      isOver ? error(message, remedy) : warning(message, remedy),
+    );
   },
 
   controller: ({ controllers, namespace }) =>
@@ -158,45 +162,47 @@ type Loose = Omit<Finding, 'check'>;
 
 const error = (message: string, remedy: string): Loose => ({ level: 'error', message, remedy });
 const warning = (message: string, remedy: string): Loose => ({ level: 'warning', message, remedy });
-const unknown = (message: string): Loose => ({
+const unknown = (message: string, remedy = 'ask somebody who may look at it'): Loose => ({
   level: 'unknown',
   message,
-  remedy: 'ask somebody who may look at it',
+  remedy,
 });
 
 const read = <T>(from: Read<T>, judge: (value: T) => Loose[]): Loose[] =>
   'value' in from ? judge(from.value) : [unknown(from.problem)];
 
-/** What is missing of Baton's own configuration. */
-function named(kind: string, all: Facts['mutating']): string[] {
-  if ('problem' in all) return [all.problem];
-  const own = all.value.find(({ metadata }) => metadata.name === 'baton');
-  if (!own?.webhooks?.length) return [`there is no ${kind}WebhookConfiguration baton`];
-  return own.webhooks
-    .filter(({ clientConfig }) => !clientConfig.caBundle)
-    .map(({ name }) => `the webhook ${name} has no caBundle: no API server trusts it`);
+/** What is wrong with Baton's own configuration. */
+function webhooksIn(kind: keyof typeof WEBHOOKS, all: Facts['mutating'], namespace: string): Loose[] {
+  return read(all, (configurations) => {
+    const own = configurations.find(({ metadata }) => metadata.name === 'baton');
+    if (!own) return [error(`there is no ${kind}WebhookConfiguration baton`, REINSTALL)];
+    const { webhooks = [] } = own;
+    const missing = WEBHOOKS[kind].filter((name) => !webhooks.some((webhook) => webhook.name === name));
+    return [
+      ...missing.map((name) => error(`the ${kind}WebhookConfiguration baton has no webhook ${name}`, REINSTALL)),
+      ...webhooks.flatMap(({ name, clientConfig }) =>
+        askedWrongly(`the webhook ${name} asks`, clientConfig, namespace),
+      ),
+    ];
+  });
 }
 
-function bundlesOf(kind: string, all: Facts['mutating']): [what: string, bundle: string][] {
+/** Whether the API server is told to ask Baton's own Service, and whom to trust. */
+function askedWrongly(what: string, { service, caBundle }: ClientConfig, namespace: string): Loose[] {
+  const asked = service && `${service.namespace}/${service.name}`;
+  if (asked !== undefined && asked !== `${namespace}/baton-webhook`) {
+    const elsewhere = `give --namespace ${service?.namespace ?? ''} if Baton is installed there`;
+    const isBatons = service?.name === 'baton-webhook';
+    return [error(`${what} ${asked}`, isBatons ? `${elsewhere}; else ${REINSTALL}` : REINSTALL)];
+  }
+  return caBundle ? [] : [error(`${what} ${asked ?? 'Baton'} without a caBundle: no API server trusts it`, UNTOLD)];
+}
+
+function bundlesOf(kind: string, all: Facts['mutating']): Bundle[] {
   const own = 'value' in all ? all.value.find(({ metadata }) => metadata.name === 'baton') : undefined;
-  return (own?.webhooks ?? []).flatMap(({ clientConfig: { caBundle } }): [string, string][] =>
-    caBundle ? [[`the ${kind}WebhookConfiguration trusts`, fromBase64(caBundle)]] : [],
+  return (own?.webhooks ?? []).flatMap(({ clientConfig: { caBundle } }) =>
+    caBundle ? [{ what: `the ${kind}WebhookConfiguration trusts`, pem: fromBase64(caBundle) }] : [],
   );
-}
-
-interface Age {
-  what: string;
-  until: number;
-  isOver: boolean;
-}
-
-/** When certificates end that end soon: of those that are trusted one must last, of those that are served the first one. */
-function ages(what: string, pem: string, now: number, which: 'any' | 'first'): Age[] {
-  const found = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  const ends = found.map((certificate) => Date.parse(new X509Certificate(certificate).validTo));
-  const until = which === 'any' ? Math.max(...ends) : (ends[0] ?? Infinity);
-  if (found.length === 0 || until - now > SOON) return [];
-  return [{ what, until, isOver: until <= now }];
 }
 
 const fromBase64 = (text: string): string => Buffer.from(text, 'base64').toString();

@@ -7,10 +7,16 @@ export type Read<T> = { value: T } | { problem: string };
 /** An object that is not there is `undefined`. */
 export type Found<T> = Read<(T & KubernetesObject) | undefined>;
 
+/** Whom an API server asks. */
+export interface ClientConfig {
+  caBundle?: string;
+  service?: { namespace: string; name: string };
+}
+
 export interface WebhookConfiguration {
   webhooks?: {
     name: string;
-    clientConfig: { caBundle?: string; url?: string; service?: { namespace: string; name: string } };
+    clientConfig: ClientConfig;
     rules?: { apiGroups?: string[]; resources?: string[] }[];
   }[];
 }
@@ -20,7 +26,7 @@ export interface Crd {
     versions: { name: string; served: boolean; storage: boolean }[];
     conversion?: {
       strategy?: string;
-      webhook?: { clientConfig?: { caBundle?: string; service?: { namespace: string; name: string } } };
+      webhook?: { clientConfig?: ClientConfig };
     };
   };
 }

@@ -45,7 +45,15 @@ export async function gather(options: GatherOptions): Promise<Facts> {
     const matchLabels = { 'app.kubernetes.io/name': 'baton', 'app.kubernetes.io/component': component };
     return list<Pod>(resources.pods, { namespace, labels: { matchLabels } });
   };
-  const secret = find<{ data?: Record<string, string> }>(resources.secrets, 'baton-webhook', namespace);
+  const mutating = list<WebhookConfiguration>(resources.mutatingWebhookConfigurations);
+  // What an earlier installation without cert-manager left is served no more.
+  const secret = mutating.then((found) =>
+    find<{ data?: Record<string, string> }>(
+      resources.secrets,
+      isCertManagers(found) ? 'baton-webhook-tls' : 'baton-webhook',
+      namespace,
+    ),
+  );
   const certificate = secret.then((found): Facts['serving'] => {
     if ('problem' in found) return found;
     const text = found.value?.data?.['tls.crt'];
@@ -53,7 +61,7 @@ export async function gather(options: GatherOptions): Promise<Facts> {
   });
   const facts = {
     crd: find<Crd>(resources.customResourceDefinitions, 'sidecarsets.apps.kruise.io'),
-    mutating: list<WebhookConfiguration>(resources.mutatingWebhookConfigurations),
+    mutating,
     validating: list<WebhookConfiguration>(resources.validatingWebhookConfigurations),
     trial: attempt(() => tryToCreate(transport)),
     serving: certificate,
@@ -83,6 +91,14 @@ export async function gather(options: GatherOptions): Promise<Facts> {
     lease: await facts.lease,
   };
 }
+
+/** Whether cert-manager writes the bundle of Baton's configuration, and so makes the certificates. */
+const isCertManagers = (found: Facts['mutating']): boolean =>
+  'value' in found &&
+  found.value.some(
+    ({ metadata: { name, annotations } }) =>
+      name === 'baton' && annotations?.['cert-manager.io/inject-ca-from'] !== undefined,
+  );
 
 async function attempt<T>(request: () => Promise<T>): Promise<Read<T>> {
   try {

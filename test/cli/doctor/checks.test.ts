@@ -4,7 +4,7 @@ import test from 'ava';
 import type { Pod } from '../../../api/kubernetes.ts';
 import { help, runDoctor } from '../../../cli/doctor.ts';
 import { checkAll } from '../../../cli/doctor/checks.ts';
-import type { Facts, WebhookConfiguration } from '../../../cli/doctor/facts.ts';
+import type { ClientConfig, Facts, WebhookConfiguration } from '../../../cli/doctor/facts.ts';
 import { issueAuthority, issueServing } from '../../../controller/webhook/certificates/issue.ts';
 
 const DAY = 86_400_000;
@@ -18,10 +18,18 @@ const podOf = (component: string, node: string, image = `baton-${component}:1`):
   spec: { nodeName: node, containers: [{ name: component, image }] },
   status: { conditions: [{ type: 'Ready', status: 'True' }] },
 });
-const configuration = (caBundle: string = bundle): WebhookConfiguration & { metadata: object } => ({
+const service = { namespace: 'baton-system', name: 'baton-webhook' };
+const names = {
+  mutating: ['pods.baton.dev', 'defaults.sidecarsets.baton.dev'],
+  validating: ['validation.sidecarsets.baton.dev'],
+};
+type Configured = WebhookConfiguration & { metadata: object };
+const configuration = (kind: keyof typeof names, change: Partial<ClientConfig> = {}): Configured => ({
   metadata: { name: 'baton' },
-  webhooks: [{ name: 'a.baton.dev', clientConfig: { caBundle } }],
+  webhooks: names[kind].map((name) => ({ name, clientConfig: { service, caBundle: bundle, ...change } })),
 });
+const trusting = (text: string): Configured =>
+  configuration('validating', { caBundle: Buffer.from(text).toString('base64') });
 const ready = [{ type: 'Ready', status: 'True' }];
 
 const leaseOf = (renewed: number): Facts['lease'] => ({
@@ -30,12 +38,12 @@ const leaseOf = (renewed: number): Facts['lease'] => ({
     spec: { holderIdentity: 'manager-1', leaseDurationSeconds: 15, renewTime: new Date(renewed).toISOString() },
   },
 });
-const convertedBy = (name: string): Facts['crd'] => ({
+const convertedBy = (client?: ClientConfig): Facts['crd'] => ({
   value: {
     metadata: {},
     spec: {
       versions: ['v1alpha1', 'v1beta1'].map((version) => ({ name: version, served: true, storage: false })),
-      conversion: { webhook: { clientConfig: { service: { namespace: 'kruise-system', name } } } },
+      conversion: client ? { webhook: { clientConfig: client } } : { strategy: 'None' },
     },
   },
 });
@@ -44,14 +52,9 @@ const convertedBy = (name: string): Facts['crd'] => ({
 const well: Facts = {
   now,
   namespace: 'baton-system',
-  crd: {
-    value: {
-      metadata: {},
-      spec: { versions: ['v1alpha1', 'v1beta1'].map((name) => ({ name, served: true, storage: false })) },
-    },
-  },
-  mutating: { value: [configuration()] },
-  validating: { value: [configuration()] },
+  crd: convertedBy({ service, caBundle: bundle }),
+  mutating: { value: [configuration('mutating')] },
+  validating: { value: [configuration('validating')] },
   trial: { value: { status: 201, message: '', isDefaulted: true } },
   serving: { value: serving.certificate },
   policy: { value: { metadata: {} } },
@@ -93,29 +96,70 @@ test('what is not looked after is a warning in time, and an error when it is ove
   const kept = { serving: { value: undefined }, now: now + 800 * DAY };
   t.deepEqual(
     faults(kept).map((fault) => fault.replace(/Configuration trusts.*/, '')),
-    ['error certificates: the MutatingWebhook', 'error certificates: the ValidatingWebhook'],
+    [
+      'error certificates: the MutatingWebhook',
+      'error certificates: the ValidatingWebhook',
+      'error certificates: the CRD trusts a certificate that ended at 2028-01-02T00:00:00.000Z',
+    ],
   );
 });
 
 test('each fault alone is told alone', async (t) => {
   const next = await issueAuthority(now + 100 * DAY);
-  const both = Buffer.from(`${next.certificate}${authority.certificate}`).toString('base64');
-  const rows: [Partial<Facts>, string | undefined][] = [
+  const rows: [Partial<Facts>, ...string[]][] = [
     [{ crd: { value: undefined } }, 'error crd: there is no CustomResourceDefinition sidecarsets.apps.kruise.io'],
     [
-      { crd: { value: { metadata: {}, spec: { versions: [{ name: 'v1alpha1', served: true, storage: true }] } } } },
+      {
+        crd: {
+          value: {
+            metadata: {},
+            spec: {
+              versions: [{ name: 'v1alpha1', served: true, storage: true }],
+              conversion: { webhook: { clientConfig: { service, caBundle: bundle } } },
+            },
+          },
+        },
+      },
       'error crd: SidecarSets are not served as v1beta1',
     ],
     [
-      { validating: { value: [configuration('')] } },
-      'error webhook-configurations: the webhook a.baton.dev has no caBundle: no API server trusts it',
+      { validating: { value: [configuration('validating', { caBundle: '' })] } },
+      'error webhook-configurations: the webhook validation.sidecarsets.baton.dev asks baton-system/baton-webhook without a caBundle: no API server trusts it',
     ],
-    [{ mutating: { value: [configuration(both)] } }, undefined],
+    [
+      { mutating: { value: [configuration('validating')] } },
+      'error webhook-configurations: the MutatingWebhookConfiguration baton has no webhook pods.baton.dev',
+      'error webhook-configurations: the MutatingWebhookConfiguration baton has no webhook defaults.sidecarsets.baton.dev',
+    ],
+    [
+      { validating: { value: [configuration('validating', { service: { ...service, namespace: 'other' } })] } },
+      'error webhook-configurations: the webhook validation.sidecarsets.baton.dev asks other/baton-webhook',
+    ],
+    [{ validating: { problem: 'you may not' } }, 'unknown webhook-configurations: you may not'],
+    [{ validating: { value: [trusting(`${next.certificate}${authority.certificate}`)] } }],
+    [
+      { validating: { value: [trusting(next.certificate)] } },
+      'error certificates: the ValidatingWebhookConfiguration trusts others than what the webhooks serve',
+    ],
+    // As cert-manager makes it: its own authority.
+    [{ serving: { value: authority.certificate } }],
+    [
+      { validating: { value: [trusting('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----')] } },
+      'error certificates: the ValidatingWebhookConfiguration trusts a certificate that cannot be read',
+    ],
+    [
+      { validating: { value: [trusting('no certificate')] } },
+      'error certificates: the ValidatingWebhookConfiguration trusts a certificate that cannot be read',
+    ],
     [
       { trial: { value: { status: 201, message: '', isDefaulted: false } } },
       'error webhook-reachable: a SidecarSet is created without the defaults that Baton’s webhook writes',
     ],
-    [{ trial: { value: { status: 422, message: 'taken', isDefaulted: false } } }, undefined],
+    [{ trial: { value: { status: 422, message: 'taken', isDefaulted: false } } }],
+    [
+      { trial: { value: { status: 404, message: '404 page not found', isDefaulted: false } } },
+      'unknown webhook-reachable: there are no SidecarSets to try it with',
+    ],
     [{ trial: { value: { status: 403, message: 'no', isDefaulted: false } } }, 'unknown webhook-reachable: no'],
     [
       { controllers: { value: [podOf('controller', 'n1')] } },
@@ -135,14 +179,18 @@ test('each fault alone is told alone', async (t) => {
       { lease: leaseOf(now - 5_000) },
       'error second-controller: OpenKruise’s controller leads: lease kruise-system/kruise-manager of manager-1',
     ],
-    [{ lease: leaseOf(now - 16_000) }, undefined],
+    [{ lease: leaseOf(now - 16_000) }],
     [
-      { crd: convertedBy('kruise-webhook-service') },
+      { crd: convertedBy({ service: { namespace: 'kruise-system', name: 'kruise-webhook-service' } }) },
       'error crd: SidecarSets are converted by kruise-system/kruise-webhook-service',
     ],
-    [{ crd: convertedBy('baton-webhook') }, undefined],
+    [{ crd: convertedBy() }, 'error crd: SidecarSets are not converted from one version to the other'],
+    [
+      { crd: convertedBy({ service }) },
+      'error crd: SidecarSets are converted by baton-system/baton-webhook without a caBundle: no API server trusts it',
+    ],
   ];
-  for (const [change, fault] of rows) t.deepEqual(faults(change), fault === undefined ? [] : [fault]);
+  for (const [change, ...expected] of rows) t.deepEqual(faults(change), expected);
 });
 
 test('wrong usage is told in a sentence', async (t) => {
@@ -158,5 +206,6 @@ test('wrong usage is told in a sentence', async (t) => {
   await t.throwsAsync(runDoctor(['-o', 'yaml'], { stdout, stderr: stdout }), {
     message: /-o is "yaml"; it must be json/,
   });
+  await t.throwsAsync(runDoctor(['-n', ''], { stdout, stderr: stdout }), { message: /--namespace must be the name/ });
   await t.throwsAsync(runDoctor(['now'], { stdout, stderr: stdout }), { message: /Unexpected argument 'now'/ });
 });
