@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util';
 import { Registry } from 'prom-client';
 import { runController } from '../controller/main.ts';
 import type { Io } from './io.ts';
-import { configOf, logOf, namespaceOf, numberOf, statusOf } from './service.ts';
+import { namespaceOf } from './options.ts';
+import { configOf, logOf, numberOf, statusOf } from './service.ts';
 import { versionOf } from './version.ts';
 
 export const help = `Usage: baton controller [OPTIONS]
@@ -79,7 +80,7 @@ export async function runControllerCommand(args: string[], io: Io): Promise<numb
       folder === undefined ? { names: [`${service}.svc`, service, `${service}.svc.cluster.local`] } : { folder },
     limit: { qps, burst: 2 * qps },
     parallel: numberOf('parallel', values.parallel, 1),
-    excluded: values['exclude-namespace'],
+    excluded: values['exclude-namespace'].map((name) => namespaceOf('exclude-namespace', name)),
     debug: values.debug,
     signal: io.signal ?? new AbortController().signal,
     log,

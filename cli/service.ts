@@ -22,12 +22,6 @@ export function numberOf(option: string, text: string, least: number): number {
   return number;
 }
 
-/** The name of a namespace given to an option. */
-export function namespaceOf(option: string, text: string): string {
-  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text)) return text;
-  throw new UsageError(`--${option} must be the name of a namespace, not ${JSON.stringify(text)}`);
-}
-
 /** How to reach the API server: a kubeconfig, or in a pod its service account. */
 export function configOf(file: string | undefined): KubeConfig {
   const config = new KubeConfig();
