@@ -22,7 +22,7 @@ export function definition18(): Manifest {
       ...ours.metadata,
       labels: { 'app.kubernetes.io/managed-by': 'Helm' },
       annotations: { 'meta.helm.sh/release-name': 'kruise', 'meta.helm.sh/release-namespace': 'default' },
-    } as Manifest['metadata'],
+    },
     spec: { ...spec, versions: old },
   };
 }
