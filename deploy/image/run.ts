@@ -10,8 +10,9 @@ import { writeImage } from './image.ts';
 
 const help = `Usage: npm run image -- COMPONENT OUT.tar [NAME:TAG]
 
-Writes the image of COMPONENT (controller or agent) as an OCI archive, with gzip, from Node.js 24 (this
-machine's, or npm's) and the bundle in dist/ (npm run build): no registry and no Docker. NAME:TAG is what the manifests in deploy/ use, unless given. Then, for example:
+Writes the image of COMPONENT (controller or agent) as an OCI archive, with gzip, from Node.js 24 (this machine's, or npm's)
+and the bundle in dist/ (npm run build): no registry and no Docker. NAME:TAG is what the manifests in deploy/ use, unless given.
+Then, for example:
 
   ctr --namespace k8s.io images import OUT.tar
   skopeo copy oci-archive:OUT.tar docker://REGISTRY/NAME:TAG
@@ -23,6 +24,9 @@ Exit status: 0 success, 1 failure, 2 wrong usage.
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+
+/** What registries and the kubelet take, with its tag. */
+const TAGGED = /^[a-z0-9][\w.-]*(:\d+)?(\/[a-z0-9][a-z0-9._-]*)*:\w[\w.-]{0,127}$/;
 
 const isComponent = (word: string): word is Component => word === 'controller' || word === 'agent';
 
@@ -38,7 +42,7 @@ function main(args: string[]): number {
     words = [];
   }
   const [component = '', out, name = `baton-${component}:${version}`, ...more] = words;
-  if (!isComponent(component) || out === undefined || more.length > 0) {
+  if (!isComponent(component) || out === undefined || !TAGGED.test(name) || more.length > 0) {
     process.stderr.write(help);
     return 2;
   }

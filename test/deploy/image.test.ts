@@ -218,7 +218,13 @@ test('npm run image: wrong usage says so', (t) => {
   const run = (...args: string[]) =>
     spawnSync(process.execPath, ['--import', 'tsx', 'deploy/image/run.ts', ...args], { cwd: root, encoding: 'utf8' });
   t.is(run('--help').status, 0);
-  const wrong = run('sidecar', 'out.tar');
-  t.is(wrong.status, 2);
-  t.regex(wrong.stderr, /^Usage: npm run image/);
+  // Under a name without a tag no kubelet would find it.
+  for (const words of [
+    ['sidecar', 'out.tar'],
+    ['agent', 'out.tar', 'host:5000/agent'],
+  ]) {
+    const wrong = run(...words);
+    t.is(wrong.status, 2);
+    t.regex(wrong.stderr, /^Usage: npm run image/);
+  }
 });
