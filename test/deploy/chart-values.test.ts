@@ -172,7 +172,7 @@ const effects: Record<string, Effect> = {
       objects.filter(({ metadata }) => metadata.annotations?.['cert-manager.io/inject-ca-from']).length,
       objects.filter(({ apiVersion }) => apiVersion.startsWith('cert-manager.io/')).map(({ kind }) => kind),
     ],
-    seen: [['/certificates'], 3, ['Certificate', 'Issuer']],
+    seen: [['/certificates'], 3, ['Certificate', 'Certificate', 'Issuer', 'Issuer']],
   },
   'metrics.monitor': {
     value: 'PodMonitor',

@@ -62,6 +62,18 @@ test('kubectl makes the same objects of it', (t) => {
   t.regex(withCertManager, /--webhook-certificates=\/certificates/);
 });
 
+test('after a renewal by cert-manager, API servers still trust what replicas serve that have not read it yet', (t) => {
+  const text = readFileSync(join(deploy, 'cert-manager/certificate.yaml'), 'utf8');
+  const made = parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+  const served = objectOf('Certificate', 'baton-webhook', made)['spec'] as { issuerRef: { name: string } };
+  const issuer = objectOf('Issuer', served.issuerRef.name, made)['spec'] as { ca?: { secretName: string } };
+  const secretName = issuer.ca?.secretName;
+  const authority = made.find(
+    ({ kind, spec }) => kind === 'Certificate' && (spec as { secretName: string }).secretName === secretName,
+  );
+  t.like(authority?.['spec'], { isCA: true, duration: '87600h' });
+});
+
 test('all of it is labelled, and what has a namespace is in its own', (t) => {
   for (const { kind, metadata } of objects) {
     if (kind === 'CustomResourceDefinition') continue;
