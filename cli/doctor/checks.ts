@@ -102,8 +102,10 @@ const checks: Record<string, Check> = {
     read(agents, (pods) =>
       read(nodes, (all) => {
         const served = new Set(pods.filter(isReady).map(({ spec }) => spec?.nodeName));
-        const isUp = ({ status }: (typeof all)[number]): boolean => isTrue(status?.conditions, 'Ready');
-        const without = all.filter((node) => isUp(node) && !served.has(node.metadata?.name));
+        // Agents are for Linux: pods on Windows have no hot sidecars.
+        const isOurs = ({ metadata, status }: (typeof all)[number]): boolean =>
+          isTrue(status?.conditions, 'Ready') && (metadata?.labels?.['kubernetes.io/os'] ?? 'linux') === 'linux';
+        const without = all.filter((node) => isOurs(node) && !served.has(node.metadata?.name));
         if (without.length === 0) return [];
         const names = without.map(({ metadata }) => metadata?.name ?? '');
         const shown =

@@ -64,9 +64,11 @@ const placement = (part: Part): Record<string, Effect> => {
     tolerations: [{ key: 'system', operator: 'Exists' }],
     affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } },
   };
+  // Helm adds labels to those that are there.
+  const seen = { ...values, nodeSelector: { 'kubernetes.io/os': 'linux', pool: 'system' } };
   const fields = Object.entries(values).map(([field, value]): [string, Effect] => [
     `${part}.${field}`,
-    { value, look: fieldOf(part, field), seen: value },
+    { value, look: fieldOf(part, field), seen: seen[field as keyof typeof seen] },
   ]);
   const resources = { requests: { cpu: '1', memory: '1Gi' }, limits: { memory: '1Gi' } };
   const look = (objects: Objects): object => containerOf(objects, part).resources;

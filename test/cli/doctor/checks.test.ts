@@ -63,6 +63,7 @@ const well: Facts = {
     value: [
       { metadata: { name: 'n1' }, status: { conditions: ready } },
       { metadata: { name: 'down' }, status: { conditions: [] } },
+      { metadata: { name: 'other', labels: { 'kubernetes.io/os': 'windows' } }, status: { conditions: ready } },
     ],
   },
   controllers: { value: [podOf('controller', 'n1'), podOf('controller', 'n2')] },
