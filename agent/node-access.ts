@@ -65,8 +65,9 @@ export function openNode(options: NodeAccessOptions): RealNode {
 
   return {
     async look(pod) {
-      const [containers, images] =
-        runtime && pulls ? await Promise.all([lives(runtime, pod), imagesOn(runtime, pod)]) : [];
+      const containers = runtime && (await lives(runtime, pod));
+      // After the containers: a tag that moved meanwhile would make a container look as if it ran another image than wanted.
+      const images = runtime && (await imagesOn(runtime, pod));
       const started = kubeletRoot === undefined ? undefined : kubeletStart(kubeletRoot);
       return {
         // Last, so that a heartbeat is no older than the look.

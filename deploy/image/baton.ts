@@ -36,7 +36,7 @@ export const nodeLayer: Files = {
 export function batonImage(root: string, component: Component, name: string): Image {
   const dist = join(root, 'dist');
   if (!existsSync(join(dist, 'baton.js'))) throw new Error(`there is no ${dist}/baton.js: run npm run build first`);
-  const bundle = readdirSync(dist).filter((entry) => entry === 'baton.js' || entry === 'chunks');
+  const bundle = readdirSync(dist).filter((entry) => ['baton.js', 'chunks', 'THIRD-PARTY.txt'].includes(entry));
   // The bundle finds its version, and the addon, by its package's name.
   const own = ['package.json', 'build/Release/baton.node', ...bundle.map((entry) => `dist/${entry}`)];
   const passwd = 'root:x:0:0::/:/sbin/nologin\nbaton:x:65532:65532::/:/sbin/nologin\n';

@@ -146,6 +146,7 @@ try {
   for (const path of [
     'dist/baton.js',
     'dist/sdk/index.d.ts',
+    'dist/THIRD-PARTY.txt',
     ...(isAll ? targets.map(({ name }) => name) : [hostTarget()]).map((target) => `prebuilds/${target}/baton.node`),
   ]) {
     assert(paths.includes(path), `${path} is in the package`);
