@@ -8,6 +8,8 @@ import { ask, type Access } from '../control-plane/api.ts';
 const labels = { 'control-plane': 'controller-manager' };
 const home = 'kruise-system';
 const lease = { namespace: home, name: 'kruise-manager' };
+/** OpenKruise's own is 15 s. */
+const leaseDurationSeconds = 4;
 const timestamp = (): string => new Date().toISOString().replace('Z', '000Z');
 
 /** The CRD as OpenKruise 1.8 and its chart have it: one version, and Helm's marks. */
@@ -22,7 +24,7 @@ export function definition18(): Manifest {
       ...ours.metadata,
       labels: { 'app.kubernetes.io/managed-by': 'Helm' },
       annotations: { 'meta.helm.sh/release-name': 'kruise', 'meta.helm.sh/release-namespace': 'default' },
-    } as Manifest['metadata'],
+    },
     spec: { ...spec, versions: old },
   };
 }
@@ -127,7 +129,7 @@ export function playDeployments(
       running = false;
     }
     if (running) {
-      const spec = { holderIdentity: 'manager-0_x', leaseDurationSeconds: 15, renewTime: timestamp() };
+      const spec = { holderIdentity: 'manager-0_x', leaseDurationSeconds, renewTime: timestamp() };
       const renewed = cluster.patch<Lease & KubernetesObject>(resources.leases, lease, { spec });
       await renewed.catch(() => cluster.create<Lease & KubernetesObject>(resources.leases, { metadata: lease, spec }));
     }
