@@ -1,10 +1,12 @@
 import { copyOf, isFresh, isLeftOver, pairsOf } from './evidence.ts';
 import type { Copy, Pair } from './evidence.ts';
 import type { UpgradeRecord } from '../../api/upgrade-record.ts';
-import { hookPatience, waitFor } from './judging.ts';
+import { waitFor } from './judging.ts';
 import type { Step } from './step.ts';
 import type { View } from './view.ts';
 
+/** How long a copy that was rolled back may take to stop before it is stopped by force, in milliseconds. */
+const rollBackPatience = 3_000;
 /** How long the old copy may take to serve again after a roll-back, in milliseconds. */
 export const takeBackPatience = 10_000;
 
@@ -26,7 +28,7 @@ export function finish(view: View, set: string, record: UpgradeRecord): Step {
   const because = `${still.name} is stopping`;
   const isOld = Object.values(record.previous.working).includes(still.name);
   const graceful = (view.pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000 + takeBackPatience;
-  const patience = record.phaseAt + (isOld ? graceful : hookPatience);
+  const patience = record.phaseAt + (isOld ? graceful : rollBackPatience);
   if (view.now < patience || !view.runtime) return waitFor(view, set, because, [patience]);
   return { do: 'stop-container', set, container: still.name, id: still.id, because };
 }

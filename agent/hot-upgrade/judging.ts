@@ -27,8 +27,8 @@ import type { Memory, View } from './view.ts';
 
 /** What an agent gives an upgrade that it finds under way, from its first look; and one whose new copy served lately. */
 const grace = 30_000;
-/** How long a new copy that is to go may take before it is stopped by force: its hook may keep the kubelet from doing so. */
-export const hookPatience = 3_000;
+/** How long the hook of a new copy may keep the kubelet from replacing it before it is stopped: most end by themselves. */
+const hookPatience = 10_000;
 /** How long before a pod that cannot be helped, or an image that is gone, is looked at again. All in milliseconds. */
 const helpless = 5_000;
 

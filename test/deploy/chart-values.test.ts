@@ -122,6 +122,11 @@ const effects: Record<string, Effect> = {
     seen: 'team/one:0.1.0',
   },
   'controller.image.digest': { value: digest, look: imageOf('controller'), seen: `baton-controller:0.1.0@${digest}` },
+  'controller.historyNamespace': {
+    value: 'elsewhere',
+    look: argsOf('controller', '--history-namespace'),
+    seen: ['elsewhere'],
+  },
   'controller.replicas': {
     value: 3,
     look: (objects) =>

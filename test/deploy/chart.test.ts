@@ -62,6 +62,7 @@ function asInBase({ ...object }: Manifest): Manifest {
 const defaults = [
   '--exclude-namespace=kube-system',
   '--exclude-namespace=kube-public',
+  '--history-namespace=kruise-system',
   '--qps=200',
   '--parallel=16',
   '--kubelet-root=/var/lib/kubelet',

@@ -56,11 +56,14 @@ export const services: readonly Row[] = [
     panels: [
       {
         title: 'Leader',
-        description: 'Which replica leads.',
+        description: 'Which replica leads, and whether Baton stands aside for another controller.',
         kind: 'stack',
         unit: 'short',
         width: 6,
-        queries: [[`baton_leader{${home}}`, '{{pod}}']],
+        queries: [
+          [`baton_leader{${home}}`, '{{pod}}'],
+          [`max(baton_second_controller{${home}})`, 'stands aside'],
+        ],
         colours: [good, [2, 'red']],
       },
       {

@@ -332,11 +332,11 @@ test('a hook that hangs does not keep a newer version away', (t) => {
   t.like(instead, { do: 'patch', phase: 'Upgrading' });
   const given = applied(its, instead);
   t.like(imagesOn(given), { 'mesh-2': 'mesh:3' });
-  t.is(look(view(given, now + 2_999)).do, 'wait');
-  t.like(look(view(given, now + 3_000)), { do: 'stop-container', container: 'mesh-2', id: 'B1' });
-  const old = stateFile('1', 'drained', { holdsListeners: false, heartbeatAt: now + 3_000 });
-  const { stateFiles } = files(old, stateFile('200', 'serving', { heartbeatAt: now + 3_000 }));
-  t.is(look({ ...view(given, now + 3_000), stateFiles: stateFiles ?? new Map() }).do, 'wait', 'it is the only one');
+  t.is(look(view(given, now + 9_999)).do, 'wait');
+  t.like(look(view(given, now + 10_000)), { do: 'stop-container', container: 'mesh-2', id: 'B1' });
+  const old = stateFile('1', 'drained', { holdsListeners: false, heartbeatAt: now + 10_000 });
+  const { stateFiles } = files(old, stateFile('200', 'serving', { heartbeatAt: now + 10_000 }));
+  t.is(look({ ...view(given, now + 10_000), stateFiles: stateFiles ?? new Map() }).do, 'wait', 'it is the only one');
 });
 
 test('nothing is rolled back to a copy that cannot take back: Degraded, and looked at again', (t) => {

@@ -23,7 +23,17 @@ import {
   type Scene,
   type SidecarContainer,
 } from './scene.ts';
-import { assertUnnoticed, eventsOf, givesUp, neverServes, phaseNow, script, startTrial, type Trial } from './trial.ts';
+import {
+  assertUnnoticed,
+  eventsOf,
+  givesUp,
+  neverServes,
+  phaseNow,
+  script,
+  startTrial,
+  type Trial,
+  untilCreated,
+} from './trial.ts';
 
 /** Each may wait for its turn. */
 const TEST_TIMEOUT_MS = 300_000;
@@ -103,6 +113,29 @@ for (const [what, act, image = names.v1] of interventions) {
     });
   });
 }
+
+/** The kubelet calls a pod with a dead container not ready, and rests after a hook that failed. */
+const UNREADY_MS = 13_000;
+
+nodeTest('a version whose hook hangs makes room for the next one', async (t) => {
+  const scene = await startScene(t);
+  t.timeout(TEST_TIMEOUT_MS);
+  const { hanging } = await imagesOn(t, scene);
+  await inTurn(async () => {
+    await scene.createSet({ containers: [side(names.v1)] });
+    await scene.startPod('pod');
+    const trial = await startTrial(t, scene);
+    await scene.publish({ containers: [side(hanging)] });
+    await untilCreated(scene.node, hanging);
+    const began = performance.now();
+    await scene.publish({ containers: [side(names.v3)] });
+    await scene.untilPod('it is over', 'pod', (pod) => isAtRest(pod, scene.name, names.v3));
+    t.log(`over after ${Math.round(performance.now() - began)} ms`);
+    const seen = await trial.end();
+    assertUnnoticed(t, seen);
+    t.true(seen.gaps.reduce((all, gap) => all + gap, 0) <= UNREADY_MS);
+  });
+});
 
 /** The pod comes to rest with that image, and its clients notice nothing of it all. */
 async function endsWell(

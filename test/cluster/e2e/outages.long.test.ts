@@ -1,18 +1,15 @@
 // What a node and a control plane go through, in the middle of upgrades under load: service never stops where a process lives.
 // What takes longer is in test/long.
-import { setTimeout as delay } from 'node:timers/promises';
-import { until } from '../../helpers/processes.ts';
 import { containerIdOf, pidOf } from '../node/container.ts';
 import { containerdAt } from '../node/containerd.ts';
 import { addImage, addImages } from '../node/image.ts';
-import type { NodeFacts } from '../node/node.ts';
 import { serialNodeTest } from '../node/node-test.ts';
 import { isReady } from '../node/scene.ts';
 import { killAgent, untilAgentRuns } from './agent-process.ts';
 import { echoImage, names } from './images.ts';
 import { ownSystem } from './own-system.ts';
 import { hotSide, startScene, workingCopy, type SidecarContainer } from './scene.ts';
-import { assertUnnoticed, givesUp, neverServes, script, startTrial } from './trial.ts';
+import { assertUnnoticed, givesUp, neverServes, script, startTrial, untilCreated } from './trial.ts';
 
 const start = ownSystem();
 
@@ -54,13 +51,6 @@ serialNodeTest('the agent is killed while it rolls back: Failed, and nobody noti
   assertUnnoticed(t, seen);
   t.deepEqual(seen.gaps, []);
 });
-
-/** Waits until a container has this image, and a moment more: its hook runs. */
-async function untilCreated({ socket }: NodeFacts, image: string): Promise<void> {
-  const { ctr } = containerdAt(socket);
-  await until('it is there', async () => (await ctr('containers', 'ls')).includes(image));
-  await delay(1_500);
-}
 
 serialNodeTest('the kubelet is killed when the new copy is to start, and while its hook runs: Done', async (t) => {
   const own = await start(t);

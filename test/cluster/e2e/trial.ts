@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { lifeOf } from '../../../api/containers.ts';
 import { phaseOf, type UpgradePhase } from '../../../api/upgrade-record.ts';
@@ -7,7 +8,9 @@ import type { KubernetesObject } from '../../../cluster/cluster.ts';
 import { events } from '../../../cluster/resource.ts';
 import { until } from '../../helpers/processes.ts';
 import { containerIdOf, pidOf } from '../node/container.ts';
+import { containerdAt } from '../node/containerd.ts';
 import { startLoadIn } from '../node/load.ts';
+import type { NodeFacts } from '../node/node.ts';
 import { recordReadiness, type Readiness } from '../node/readiness.ts';
 import { isReady, type WirePod } from '../node/scene.ts';
 import { recordOf, type Scene } from './scene.ts';
@@ -117,3 +120,10 @@ export const neverServes = program(`
 
 /** The same, and says so at once: the agent is told, and the hook ends well. */
 export const givesUp: Files = { ...neverServes, '/migrate.sh': script('exec baton migrate --timeout 1') };
+
+/** Waits until a container has this image, and a moment more: its hook runs. */
+export async function untilCreated({ socket }: NodeFacts, image: string): Promise<void> {
+  const { ctr } = containerdAt(socket);
+  await until('it is there', async () => (await ctr('containers', 'ls')).includes(image));
+  await delay(1_500);
+}

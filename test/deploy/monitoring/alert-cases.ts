@@ -304,6 +304,19 @@ export const alertCases: Readonly<Record<string, readonly AlertCase[]>> = {
       at: 6,
     },
   ],
+  BatonSecondController: [
+    {
+      title: 'both replicas see it',
+      series: [first('baton_second_controller', '1x20'), second('baton_second_controller', '1x20')],
+      at: 16,
+      fires: controller,
+    },
+    {
+      title: 'OpenKruise is switched off while Baton is installed',
+      series: [first('baton_second_controller', '1x10 0x20'), second('baton_second_controller', '1x11 0x19')],
+      at: 25,
+    },
+  ],
   BatonAgentDown: [
     {
       title: 'it answers no more',
