@@ -114,12 +114,16 @@ function kindOf({ sidecarSet, pod, out: { before, reconcile } }: UpgradeCase): K
   return waits || ['upgrade', 'flip'].includes(reconcile.action) ? 'is upgraded' : 'stays';
 }
 
-/** Why a pod is not up to date in the end: what was published undoes itself. */
+/** Pods that were to be upgraded and are not up to date in the end. */
 const undone: Record<string, Verdict> = {
   // patchPodMetadata takes the set out of the list of those that were injected.
   'upgrade-044': 'unmatched',
+  // More than images differ: OpenKruise only gave the idle copy the other empty image.
+  'upgrade-091': 'notUpgradable',
   // The image is the one by which idle copies are known.
   'upgrade-093': 'failed',
+  // Made up: an idle copy, by its version, runs what is published. Nobody touches it; its upgrade is late for ever.
+  'upgrade-164': 'upgrading',
 };
 
 const isHot = ({ spec }: SidecarSet): boolean =>
@@ -137,19 +141,18 @@ for (const its of cases) {
     const most = out.before.inHotUpgrading && !out.before.updated ? 2 : 1;
     for (const [name, count] of Object.entries(changes)) t.true(count <= most, `${name} is changed ${count} times`);
     t.is(changes['main'], undefined);
+    const kind = kindOf(its);
+    const [final] = plan(sidecarSet, [end], { now: begin + LONG * 1000 }).pods;
+    if (kind !== 'stays') t.is(final?.verdict, undone[id] ?? 'updated');
     const excuse = excuseOf(sidecarSet, pod);
     if (excuse !== undefined) {
-      t.log(`excused: ${excuse}`);
+      t.log(`excused from the record: ${excuse}`);
       return;
     }
-    const kind = kindOf(its);
     if (kind === 'stays') t.deepEqual(writtenOf(end), writtenOf(pod));
     if (kind === 'is finished') t.deepEqual(writtenOf(end), recordedAs(out.flip));
-    if (kind !== 'is upgraded') return;
-    if (out.reconcile.action === 'upgrade' && !isHot(sidecarSet))
+    if (kind === 'is upgraded' && out.reconcile.action === 'upgrade' && !isHot(sidecarSet))
       t.deepEqual(cold && writtenOf(cold), recordedAs(out.upgrade));
-    const [final] = plan(sidecarSet, [end], { now: begin + LONG * 1000 }).pods;
-    t.is(final?.verdict, undone[id] ?? 'updated');
   });
 }
 
