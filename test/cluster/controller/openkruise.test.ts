@@ -1,4 +1,5 @@
 // docs/coming-from-openkruise.md, command by command, on a real API server with what OpenKruise 1.8 leaves.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { hashesOf } from '../../../api/hash.ts';
 import { hashKey, hashWithoutImageKey, injectedLabel } from '../../../api/pod-contract.ts';
@@ -130,6 +131,31 @@ async function isNothingToDo(t: ExecutionContext, { cluster, left, podsNow, set 
   }
 }
 
+/** While work is done, pods are created again and again: each is refused, or has its sidecar. */
+async function neverBare<T>(t: ExecutionContext, { admin }: Move, work: Promise<T>): Promise<T> {
+  const pod = {
+    metadata: { name: 'tried', labels: { app: 'cold' } },
+    spec: { containers: [{ name: 'main', image: 'app:1' }] },
+  };
+  const tried = { refused: 0, injected: 0, bare: 0 };
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  void work.then(end, end);
+  while (!over.signal.aborted) {
+    const made = ask(admin, 'POST', '/api/v1/namespaces/default/pods?dryRun=All', pod);
+    const outcome = await made.then(
+      (text) => (Object.hasOwn(imagesOf(JSON.parse(text) as WirePod), 'side') ? 'injected' : 'bare'),
+      () => 'refused' as const,
+    );
+    tried[outcome] += 1;
+    await delay(50);
+  }
+  t.log(tried);
+  t.is(tried.bare, 0);
+  t.true(tried.refused > 0);
+  return work;
+}
+
 kubectlTest(
   'the page’s commands move a cluster from OpenKruise to Baton in the middle of rollouts, and back',
   async (t) => {
@@ -151,12 +177,12 @@ kubectlTest(
     t.is((await cluster.list(resources.secrets, { namespace: 'default' })).items.length, 0, 'Helm knows no release');
     await step('2. Switch OpenKruise off');
     await t.throwsAsync(make('refused', 'cold'), { message: /failed calling webhook/ });
-    await step('3. Install Baton');
+    await neverBare(t, move, step('3. Install Baton'));
     t.like((await crd()).metadata, {
       labels: { 'app.kubernetes.io/managed-by': 'Helm' },
       annotations: { 'helm.sh/resource-policy': 'keep', 'meta.helm.sh/release-name': 'baton' },
     });
-    await step('4. Switch its webhooks off');
+    await neverBare(t, move, step('4. Switch its webhooks off'));
     await areTakenOver(t, move);
     const looked = await step('5. Look');
     t.notRegex(looked, /^(error|warning|unknown)/m);
@@ -167,7 +193,7 @@ kubectlTest(
       const { status, metadata } = await move.set('cold');
       return status?.observedGeneration === metadata.generation && status?.updatedReadyPods === 4;
     });
-    await step('Going back');
+    await neverBare(t, move, step('Going back'));
     t.deepEqual(await webhooks(), theirs);
     const stays = (
       await Promise.all(

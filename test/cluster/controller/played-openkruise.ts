@@ -8,8 +8,6 @@ import { ask, type Access } from '../control-plane/api.ts';
 const labels = { 'control-plane': 'controller-manager' };
 const home = 'kruise-system';
 const lease = { namespace: home, name: 'kruise-manager' };
-/** OpenKruise's own is 15 s. */
-const leaseDurationSeconds = 4;
 const timestamp = (): string => new Date().toISOString().replace('Z', '000Z');
 
 /** The CRD as OpenKruise 1.8 and its chart have it: one version, and Helm's marks. */
@@ -129,7 +127,7 @@ export function playDeployments(
       running = false;
     }
     if (running) {
-      const spec = { holderIdentity: 'manager-0_x', leaseDurationSeconds, renewTime: timestamp() };
+      const spec = { holderIdentity: 'manager-0_x', leaseDurationSeconds: 15, renewTime: timestamp() };
       const renewed = cluster.patch<Lease & KubernetesObject>(resources.leases, lease, { spec });
       await renewed.catch(() => cluster.create<Lease & KubernetesObject>(resources.leases, { metadata: lease, spec }));
     }
