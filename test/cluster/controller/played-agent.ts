@@ -16,6 +16,8 @@ export interface PlayedAgentOptions {
   emptyImage?: string;
   /** New copies with these images say that they failed. */
   bad?: ReadonlySet<string>;
+  /** Without it, the sidecars write no state files, as in pods that OpenKruise injected. */
+  usesSdk?: boolean;
 }
 
 /**
@@ -23,13 +25,16 @@ export interface PlayedAgentOptions {
  * from the pod's status.
  */
 export function playAgent(t: Scope, options: PlayedAgentOptions): { stop: () => Promise<void> } {
-  const { cluster, namespace, node, sidecar = 'side', emptyImage = 'side:empty', bad = new Set() } = options;
+  const { cluster, namespace, node, sidecar = 'side', emptyImage = 'side:empty' } = options;
+  const { bad = new Set(), usesSdk = true } = options;
   const over = new AbortController();
   const upgrader = createUpgrader({
     cluster,
     node: {
-      look: (pod) =>
-        Promise.resolve({ stateFiles: new Map([[sidecar, playedStateFiles(pod, { sidecar, emptyImage, bad })]]) }),
+      look(pod) {
+        const files = usesSdk ? playedStateFiles(pod, { sidecar, emptyImage, bad }) : [];
+        return Promise.resolve({ stateFiles: new Map([[sidecar, files]]) });
+      },
       attend: () => undefined,
       pull: () => undefined,
       stopContainer: () => undefined,

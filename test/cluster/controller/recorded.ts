@@ -1,4 +1,4 @@
-import type { Pod } from '../../../api/kubernetes.ts';
+import type { ContainerStatus, Pod } from '../../../api/kubernetes.ts';
 import type { SidecarSet } from '../../../api/sidecar-set.ts';
 import { oracle } from '../../oracle/corpus.ts';
 
@@ -42,6 +42,18 @@ export function recorded(id: string, name: string): Recorded {
   };
 }
 
+/**
+ * The pod with the IDs of containers that the corpus leaves out: a kubelet shows them of all that ran, and counts no pod as
+ * Running of which it shows none.
+ */
+export function withLives(pod: Pod): Pod {
+  const lives = (statuses: readonly ContainerStatus[] = []): ContainerStatus[] =>
+    statuses.map((one) => ({ ...one, containerID: `test://${one.name}-${one.restartCount}` }));
+  const { containerStatuses, initContainerStatuses, ...others } = pod.status ?? {};
+  const init = initContainerStatuses && { initContainerStatuses: lives(initContainerStatuses) };
+  return { ...pod, status: { ...others, ...init, containerStatuses: lives(containerStatuses) } };
+}
+
 /** The pod as it is when OpenKruise has written this and the kubelet has done it. */
 export function after(pod: Pod, { annotations, images }: Written): Pod {
   const imageOf = <T extends { name: string; image?: string }>(one: T): T => ({
@@ -61,3 +73,11 @@ export function after(pod: Pod, { annotations, images }: Written): Pod {
     },
   };
 }
+
+/** Annotations without times, and without those that are Baton's own. */
+export const timeless = (annotations: Readonly<Record<string, string>> = {}): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(annotations)
+      .filter(([key]) => !key.startsWith('baton.dev/'))
+      .map(([key, text]) => [key, text.replaceAll(/<now>|\d{4}-\d\d-\d\dT[\d:]+Z/g, 'a time')]),
+  );
