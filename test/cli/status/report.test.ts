@@ -85,7 +85,7 @@ test('pods that a partition keeps are not waited for', (t) => {
 
 test('a hot rollout: each phase of the agent is one', (t) => {
   const old = setWith('side:1', { hot: true });
-  const next = observed(setWith('side:2', { hot: true, strategy: { maxUnavailable: '100%' } }));
+  const next = observed(setWith('side:2', { hot: true, strategy: { maxUnavailable: '100%', failureThreshold: 2 } }));
   const subject = subjectOf(next, []);
   const { hash: revision } = subject;
   const granted = (name: string): Pod => {
