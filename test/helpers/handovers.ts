@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { ExecutionContext } from 'ava';
@@ -91,7 +92,7 @@ export async function handOver(t: ExecutionContext, count: number, looks: readon
     if (looks.includes(version - 1)) {
       collect();
       prints.push({
-        descriptors: fs.readdirSync('/proc/self/fd').length,
+        descriptors: await lastingDescriptors(),
         heap: process.memoryUsage().heapUsed,
         files: fs
           .readdirSync(directory)
@@ -103,4 +104,14 @@ export async function handOver(t: ExecutionContext, count: number, looks: readon
   client.removeAllListeners('close');
   await current.sidecar.close();
   return prints;
+}
+
+/** How many stay open: not those that are just being closed, nor a file that Node reads in this moment. */
+async function lastingDescriptors(): Promise<number> {
+  let lasting = new Set(fs.readdirSync('/proc/self/fd'));
+  for (let look = 0; look < 10; look += 1) {
+    await delay(20);
+    lasting = new Set(fs.readdirSync('/proc/self/fd').filter((descriptor) => lasting.has(descriptor)));
+  }
+  return lasting.size;
 }
